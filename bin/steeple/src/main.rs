@@ -1,0 +1,3 @@
+//! The one binary of steeple.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The SPIFFE agent: joining, syncing, the Workload API, SDS.

@@ -1,0 +1,1 @@
+//! Audit events and the seam through which they are recorded before their effect.

@@ -1,0 +1,1 @@
+//! Clients of the APIs: over Unix sockets and over mTLS.

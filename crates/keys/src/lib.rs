@@ -1,0 +1,1 @@
+//! Key managers: memory and disk.

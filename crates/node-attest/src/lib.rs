@@ -1,0 +1,1 @@
+//! Node attestors, both halves of each kind.

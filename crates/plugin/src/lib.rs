@@ -1,0 +1,1 @@
+//! Traits of the plugins: key managers, attestors, upstream authorities; with contract tests.

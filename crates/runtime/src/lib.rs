@@ -1,0 +1,1 @@
+//! Process life: supervisor, shutdown, backoff, readiness, signals.

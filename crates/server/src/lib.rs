@@ -1,0 +1,1 @@
+//! The SPIFFE server: APIs, operations, jobs.

@@ -1,0 +1,1 @@
+//! Datastore in SQL, in the schema of SPIRE.

@@ -1,0 +1,1 @@
+//! Logs in the form of logrus, metrics under the names of SPIRE.

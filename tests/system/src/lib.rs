@@ -1,0 +1,1 @@
+//! steeple-tests-system
