@@ -1,1 +1,16 @@
-//! Traits of the plugins: key managers, attestors, upstream authorities; with contract tests.
+//! Traits of the plugins: key managers, node and workload attestors, upstream authorities.
+//!
+//! Built-in plugins are plain trait objects, made in `bin/steeple/src/choose.rs`; callers know these traits only.
+//! A caller bounds every call with a deadline of its own.
+
+mod error;
+mod key_manager;
+mod node_attestor;
+mod upstream_authority;
+mod workload_attestor;
+
+pub use error::{ErrorClass, PluginError};
+pub use key_manager::{KeyManager, ManagedKey};
+pub use node_attestor::{AgentNodeAttestor, AttestationAttempt, Conversation, NodeAttestor, NodeClaims, Origin};
+pub use upstream_authority::{JwtKeyPublication, MintedX509Ca, UpstreamAuthority};
+pub use workload_attestor::WorkloadAttestor;
