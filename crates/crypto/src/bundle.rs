@@ -1,0 +1,155 @@
+//! Bundle documents (SPIFFE Trust Domain and Bundle, section 4) and plain JWK sets.
+
+use serde::{Deserialize, Serialize};
+use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
+
+use crate::jwk::Jwk;
+use crate::keys::{KeyError, PublicKey};
+use crate::x509::{Certificate, X509Error};
+
+/// Largest document read, in bytes.
+const MAX_LENGTH: usize = 8 << 20;
+
+const X509_SVID: &str = "x509-svid";
+const JWT_SVID: &str = "jwt-svid";
+
+/// Why a document is not a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// The document is larger than 8 MiB.
+    #[error("bundle document is larger than 8 MiB")]
+    TooLarge,
+    /// The document is not the JSON that was looked for.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A key has the wrong number of certificates.
+    #[error("expected a single certificate in x509-svid entry {entry}; got {found}")]
+    Certificates {
+        /// Position of the key.
+        entry: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A JWT key has no ID.
+    #[error("missing key ID in jwt-svid entry {0}")]
+    NoKeyId(usize),
+    /// A key has no use.
+    #[error("missing use for key entry {0}")]
+    NoUse(usize),
+    /// A key has a use that is not known.
+    #[error("unrecognized use {key_use:?} for key entry {entry}")]
+    UnknownUse {
+        /// Position of the key.
+        entry: usize,
+        /// What it says.
+        key_use: String,
+    },
+    /// A key can't be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A certificate can't be read.
+    #[error(transparent)]
+    Certificate(#[from] X509Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    keys: Vec<Jwk>,
+    #[serde(default, skip_serializing_if = "is_zero", rename = "spiffe_sequence")]
+    sequence: u64,
+    #[serde(default, skip_serializing_if = "is_zero_hint", rename = "spiffe_refresh_hint")]
+    refresh_hint: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero_hint(number: &i64) -> bool {
+    *number == 0
+}
+
+/// The bundle as a SPIFFE bundle document, indented by four spaces as SPIRE writes it, no newline at the end.
+///
+/// # Errors
+/// [`BundleError`] when an authority of the bundle can't be read.
+pub fn to_document(bundle: &Bundle) -> Result<String, BundleError> {
+    let mut keys = Vec::new();
+    for authority in &bundle.x509_authorities {
+        keys.push(x509_jwk(authority)?);
+    }
+    for authority in &bundle.jwt_authorities {
+        keys.push(Jwk { key_use: JWT_SVID.to_owned(), ..jwt_jwk(authority)? });
+    }
+    indented(&Document { keys, sequence: bundle.sequence_number, refresh_hint: bundle.refresh_hint })
+}
+
+/// The JWT authorities as a plain JWK set, as the Workload API hands it out: no `use`, nothing of SPIFFE's own.
+///
+/// # Errors
+/// [`BundleError`] when an authority of the bundle can't be read.
+pub fn to_jwt_jwks(bundle: &Bundle) -> Result<String, BundleError> {
+    #[derive(Serialize)]
+    struct Set {
+        keys: Vec<Jwk>,
+    }
+    indented(&Set { keys: bundle.jwt_authorities.iter().map(jwt_jwk).collect::<Result<_, _>>()? })
+}
+
+/// Reads a SPIFFE bundle document.
+///
+/// # Errors
+/// [`BundleError`] with the texts of SPIRE.
+pub fn from_document(trust_domain: TrustDomain, text: &[u8]) -> Result<Bundle, BundleError> {
+    if text.len() > MAX_LENGTH {
+        return Err(BundleError::TooLarge);
+    }
+    let document: Document = serde_json::from_slice(text)?;
+    let mut bundle = Bundle::empty(trust_domain);
+    bundle.refresh_hint = document.refresh_hint;
+    bundle.sequence_number = document.sequence;
+    for (entry, key) in document.keys.iter().enumerate() {
+        match key.key_use.as_str() {
+            X509_SVID => {
+                let certificates = key.certificates()?;
+                let [certificate] = certificates.as_slice() else {
+                    return Err(BundleError::Certificates { entry, found: certificates.len() });
+                };
+                Certificate::from_der(certificate)?;
+                bundle.x509_authorities.push(X509Authority { certificate: certificate.clone(), tainted: false });
+            }
+            JWT_SVID if key.kid.is_empty() => return Err(BundleError::NoKeyId(entry)),
+            JWT_SVID => bundle.jwt_authorities.push(JwtAuthority {
+                key_id: key.kid.clone(),
+                public_key: key.to_key()?.spki().to_vec(),
+                expires_at: None,
+                tainted: false,
+            }),
+            // Known to SPIFFE, of no use here.
+            "wit-svid" => {}
+            "" => return Err(BundleError::NoUse(entry)),
+            other => return Err(BundleError::UnknownUse { entry, key_use: other.to_owned() }),
+        }
+    }
+    Ok(bundle)
+}
+
+fn x509_jwk(authority: &X509Authority) -> Result<Jwk, BundleError> {
+    let certificate = Certificate::from_der(&authority.certificate)?;
+    let jwk = Jwk::from_key(certificate.public_key()).with_certificate(&authority.certificate);
+    Ok(Jwk { key_use: X509_SVID.to_owned(), ..jwk })
+}
+
+fn jwt_jwk(authority: &JwtAuthority) -> Result<Jwk, BundleError> {
+    let key = PublicKey::from_spki(&authority.public_key)?;
+    Ok(Jwk { kid: authority.key_id.clone(), ..Jwk::from_key(&key) })
+}
+
+fn indented(value: &impl Serialize) -> Result<String, BundleError> {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}

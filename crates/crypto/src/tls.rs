@@ -1,0 +1,53 @@
+//! TLS as SPIFFE uses it: identities and authorities that change while connections come and go.
+
+mod client;
+mod server;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::crypto::CryptoProvider;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use steeple_types::TrustDomain;
+use zeroize::Zeroizing;
+
+pub use client::{SeenChain, ServerVerification, client_config};
+pub use server::{MayConnect, server_config};
+
+use crate::keys::KeyError;
+
+/// What a party of a handshake follows: who it is, whom it believes, and what time it is.
+pub trait TlsSource: Send + Sync + 'static {
+    /// The certificate and key to present; `None` as long as there is none, which refuses handshakes as a server.
+    fn identity(&self) -> Option<Arc<CertifiedKey>>;
+
+    /// X.509 authorities (DER) of a trust domain; empty when it is not trusted.
+    fn authorities(&self, trust_domain: &TrustDomain) -> Vec<Vec<u8>>;
+
+    /// The time by which certificates are judged.
+    fn now(&self) -> Timestamp;
+}
+
+/// A certificate chain (DER, leaf first) with its key, ready to present.
+///
+/// # Errors
+/// [`KeyError`] when the key is of no use.
+pub fn certified_key(chain: &[Vec<u8>], pkcs8: &Zeroizing<Vec<u8>>) -> Result<Arc<CertifiedKey>, KeyError> {
+    let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der)
+        .map_err(|_| KeyError::Unusable("private key can't be used for TLS"))?;
+    let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
+}
+
+/// The one provider of this product: aws-lc, post-quantum key exchange preferred.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// Text of a `rustls` error for a chain that was refused.
+fn refused(error: &crate::verify::ChainError) -> rustls::Error {
+    tracing::debug!(error = %error, "Peer certificate refused");
+    rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)
+}

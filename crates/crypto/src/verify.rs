@@ -1,0 +1,103 @@
+//! Verification of chains against the authorities of a bundle (X.509-SVID, section 5).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use steeple_types::SpiffeId;
+use webpki::{EndEntityCert, KeyUsage};
+
+use crate::x509::{Certificate, X509Error};
+
+/// Longest chain taken, leaf included.
+const MAX_CHAIN: usize = 10;
+
+/// Why a chain was not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChainError {
+    /// No certificate was presented.
+    #[error("no certificates in the chain")]
+    Empty,
+    /// More certificates than are taken.
+    #[error("chain is longer than 10 certificates")]
+    TooLong,
+    /// A certificate can't be read or is not acceptable.
+    #[error(transparent)]
+    Certificate(#[from] X509Error),
+    /// The leaf is a signing certificate.
+    #[error("leaf certificate must not be a CA")]
+    LeafIsCa,
+    /// No authority vouches for the chain at this time.
+    #[error("certificate signed by unknown authority or not valid: {0}")]
+    Unverified(String),
+}
+
+/// A chain that was verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedChain {
+    /// The leaf.
+    pub leaf: Certificate,
+    /// The certificates from the leaf's issuer up to the authority, in order, DER.
+    pub issuers: Vec<Vec<u8>>,
+}
+
+/// Verifies `chain` (DER, leaf first) against `authorities` (DER) at the time `now`, for any use.
+///
+/// Authorities outside their validity don't count, though the underlying library would take them.
+///
+/// # Errors
+/// [`ChainError`].
+pub fn verify_chain(chain: &[&[u8]], authorities: &[&[u8]], now: Timestamp) -> Result<VerifiedChain, ChainError> {
+    let (leaf_der, intermediates) = chain.split_first().ok_or(ChainError::Empty)?;
+    if chain.len() > MAX_CHAIN {
+        return Err(ChainError::TooLong);
+    }
+    let leaf = Certificate::from_der(leaf_der)?;
+    let roots: Vec<CertificateDer<'_>> = authorities
+        .iter()
+        .filter(|der| Certificate::from_der(der).is_ok_and(|root| root.not_before() <= now && now <= root.not_after()))
+        .map(|der| CertificateDer::from(*der))
+        .collect();
+    let anchors: Vec<(TrustAnchor<'_>, &CertificateDer<'_>)> =
+        roots.iter().filter_map(|der| Some((webpki::anchor_from_trusted_cert(der).ok()?, der))).collect();
+    let anchor_list: Vec<TrustAnchor<'_>> = anchors.iter().map(|(anchor, _)| anchor.clone()).collect();
+    let middle: Vec<CertificateDer<'_>> = intermediates.iter().map(|der| CertificateDer::from(*der)).collect();
+    let leaf_der = CertificateDer::from(*leaf_der);
+    let end_entity = EndEntityCert::try_from(&leaf_der).map_err(unverified)?;
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(now.as_second().unsigned_abs()));
+    let path = end_entity
+        .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchor_list, &middle, at, KeyUsage::client_auth(), None, None)
+        .or_else(|_| {
+            let usage = KeyUsage::server_auth();
+            end_entity.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchor_list, &middle, at, usage, None, None)
+        })
+        .map_err(unverified)?;
+    let mut issuers: Vec<Vec<u8>> = path.intermediate_certificates().map(|cert| cert.der().to_vec()).collect();
+    let found = anchors.iter().find(|(anchor, _)| anchor == path.anchor());
+    issuers.extend(found.map(|(_, der)| der.to_vec()));
+    Ok(VerifiedChain { leaf, issuers })
+}
+
+/// Verifies `chain` as an X.509-SVID against the authorities of its trust domain, which `authorities` looks up.
+///
+/// # Errors
+/// [`ChainError`], also when the leaf is a CA or does not hold exactly one SPIFFE ID.
+pub fn verify_svid(
+    chain: &[&[u8]],
+    authorities: impl FnOnce(&SpiffeId) -> Vec<Vec<u8>>,
+    now: Timestamp,
+) -> Result<(SpiffeId, Certificate), ChainError> {
+    let leaf = Certificate::from_der(chain.first().ok_or(ChainError::Empty)?)?;
+    if leaf.is_ca() {
+        return Err(ChainError::LeafIsCa);
+    }
+    let id = leaf.spiffe_id()?;
+    let roots = authorities(&id);
+    let roots: Vec<&[u8]> = roots.iter().map(Vec::as_slice).collect();
+    Ok((id, verify_chain(chain, &roots, now)?.leaf))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
+fn unverified(error: webpki::Error) -> ChainError {
+    ChainError::Unverified(format!("{error:?}"))
+}
