@@ -1,0 +1,40 @@
+//! `memory`: keys that end with the process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use steeple_crypto::keys::{KeyType, LocalSigner};
+use steeple_plugin::{KeyManager, ManagedKey, PluginError};
+
+use crate::{generate, managed};
+
+const NAME: &str = "memory";
+
+/// Keeps keys in memory.
+#[derive(Default)]
+pub struct MemoryKeys {
+    keys: RwLock<BTreeMap<String, Arc<LocalSigner>>>,
+}
+
+#[async_trait]
+impl KeyManager for MemoryKeys {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn generate_key(&self, id: &str, key_type: KeyType) -> Result<ManagedKey, PluginError> {
+        let signer = Arc::new(LocalSigner(generate(NAME, key_type).await?));
+        self.keys.write().insert(id.to_owned(), Arc::clone(&signer));
+        Ok(managed(id, &signer))
+    }
+
+    async fn key(&self, id: &str) -> Result<Option<ManagedKey>, PluginError> {
+        Ok(self.keys.read().get(id).map(|signer| managed(id, signer)))
+    }
+
+    async fn keys(&self) -> Result<Vec<ManagedKey>, PluginError> {
+        Ok(self.keys.read().iter().map(|(id, signer)| managed(id, signer)).collect())
+    }
+}
