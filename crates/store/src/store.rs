@@ -1,0 +1,155 @@
+//! The handle through which the rest of the server reads and writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steeple_clock::Clock;
+use steeple_types::Revision;
+use tokio::sync::watch;
+
+use crate::{ErrorClass, ReadTx, StoreError, WriteTx};
+
+/// How often a write is tried when others are in its way.
+const ATTEMPTS: usize = 5;
+
+/// A write: runs in one transaction, and runs again when the transaction has to be repeated.
+pub trait Unit: Send + 'static {
+    /// What the write yields.
+    type Output: Send + 'static;
+
+    /// The metric under which the write is counted, such as `registration_entry.create`.
+    const NAME: &'static str;
+
+    /// Does the work.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is written then.
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<Self::Output, StoreError>;
+}
+
+/// A committed write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written<T> {
+    /// What the write yielded.
+    pub value: T,
+    /// The revision of the datastore with the write in it.
+    pub revision: Revision,
+}
+
+/// Work in a reading transaction.
+pub type ReadWork<'a> = &'a mut dyn FnMut(&mut dyn ReadTx) -> Result<(), StoreError>;
+/// Work in a writing transaction.
+pub type WriteWork<'a> = &'a mut dyn FnMut(&mut dyn WriteTx) -> Result<(), StoreError>;
+
+/// A database. Calls block; [`Store`] makes them on threads made for that.
+pub trait Backend: Send + Sync + 'static {
+    /// Runs `work` over one state of the database.
+    ///
+    /// # Errors
+    /// That of `work`, or of the database.
+    fn read(&self, work: ReadWork<'_>) -> Result<(), StoreError>;
+
+    /// Runs `work` and commits; returns the last revision.
+    ///
+    /// # Errors
+    /// That of `work`, or of the database; nothing is written then.
+    fn write(&self, work: WriteWork<'_>) -> Result<Revision, StoreError>;
+}
+
+/// Sees every call: its metric name, how it ended, how long it took.
+pub type CallObserver = dyn Fn(&'static str, Result<(), ErrorClass>, Duration) + Send + Sync;
+
+/// The datastore. Clones are the same datastore.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    clock: Clock,
+    observer: Arc<CallObserver>,
+    revisions: watch::Sender<Revision>,
+}
+
+impl Store {
+    /// The datastore over `backend`; each call is told to `observer`.
+    pub fn new(backend: Arc<dyn Backend>, clock: Clock, observer: Arc<CallObserver>) -> Self {
+        Self { backend, clock, observer, revisions: watch::Sender::new(Revision::default()) }
+    }
+
+    /// Follows the revisions that writes through this handle make.
+    pub fn revisions(&self) -> watch::Receiver<Revision> {
+        self.revisions.subscribe()
+    }
+
+    /// Reads in one transaction; `name` is the metric under which the call is counted.
+    ///
+    /// # Errors
+    /// That of `query`, or of the database.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        query: impl FnOnce(&mut dyn ReadTx) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let backend = Arc::clone(&self.backend);
+        self.observed(name, move || {
+            let (mut query, mut output) = (Some(query), None);
+            backend.read(&mut |tx| {
+                if let Some(query) = query.take() {
+                    output = Some(query(tx)?);
+                }
+                Ok(())
+            })?;
+            output.ok_or_else(|| StoreError::new(ErrorClass::Internal, "read did not run"))
+        })
+        .await
+    }
+
+    /// Runs a write, again when others were in its way, and returns when it is durable.
+    ///
+    /// # Errors
+    /// That of the unit, or of the database; nothing is written then.
+    pub async fn write<U: Unit>(&self, unit: U) -> Result<Written<U::Output>, StoreError> {
+        let backend = Arc::clone(&self.backend);
+        let written = self
+            .observed(U::NAME, move || {
+                let mut attempt = 1;
+                loop {
+                    let mut output = None;
+                    let outcome = backend.write(&mut |tx| {
+                        output = Some(unit.run(tx)?);
+                        Ok(())
+                    });
+                    match (outcome, output) {
+                        (Ok(revision), Some(value)) => return Ok(Written { value, revision }),
+                        (Err(error), _) if error.class == ErrorClass::Unavailable && attempt < ATTEMPTS => attempt += 1,
+                        (Err(error), _) => return Err(error),
+                        (Ok(_), None) => return Err(StoreError::new(ErrorClass::Internal, "write did not run")),
+                    }
+                }
+            })
+            .await?;
+        self.revisions.send_if_modified(|last| {
+            let newer = written.revision > *last;
+            if newer {
+                *last = written.revision;
+            }
+            newer
+        });
+        Ok(written)
+    }
+
+    async fn observed<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let began = self.clock.monotonic();
+        let outcome = match tokio::task::spawn_blocking(call).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                Err(StoreError::new(ErrorClass::Internal, format!("datastore call was interrupted: {error}")))
+            }
+        };
+        let status = outcome.as_ref().map(|_| ()).map_err(|error| error.class);
+        (self.observer)(name, status, self.clock.monotonic().saturating_sub(began));
+        outcome
+    }
+}

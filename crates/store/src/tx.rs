@@ -1,0 +1,104 @@
+//! What a transaction can do. Implementations hold no rules: those are in the [units](crate::units).
+
+use jiff::Timestamp;
+use steeple_types::{AttestedNode, Bundle, Entry, EntryId, FederationRelationship, Revision, SpiffeId, TrustDomain};
+
+use crate::{CaJournal, Change, ChangeKind, EntryFilter, JoinToken, NodeFilter, Page, Paged, StoreError};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Reads of one state of the datastore. "Not there" is `None`, not an error.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each fails with a StoreError when the datastore fails, and for no other reason"
+)]
+pub trait ReadTx {
+    /// The entry `id`.
+    fn entry(&mut self, id: &EntryId) -> Result<Option<Entry>>;
+    /// An entry with the SPIFFE ID, parent and selectors of `entry`.
+    fn similar_entry(&mut self, entry: &Entry) -> Result<Option<Entry>>;
+    /// The entries that pass `filter`; a token that is not one is [`ErrorClass::Malformed`](crate::ErrorClass::Malformed).
+    fn entries(&mut self, filter: &EntryFilter, page: &Page) -> Result<Paged<Entry>>;
+    /// How many entries pass `filter`.
+    fn count_entries(&mut self, filter: &EntryFilter) -> Result<u64>;
+    /// The entries that expired before `time`, some of them if they are many.
+    fn entries_expired_before(&mut self, time: Timestamp) -> Result<Vec<Entry>>;
+    /// The entries that federate with `trust_domain`.
+    fn entries_federating_with(&mut self, trust_domain: &TrustDomain) -> Result<Vec<EntryId>>;
+
+    /// The attested node `id`.
+    fn node(&mut self, id: &SpiffeId) -> Result<Option<AttestedNode>>;
+    /// The nodes that pass `filter`.
+    fn nodes(&mut self, filter: &NodeFilter, page: &Page) -> Result<Paged<AttestedNode>>;
+    /// How many nodes pass `filter`.
+    fn count_nodes(&mut self, filter: &NodeFilter) -> Result<u64>;
+
+    /// The bundle of `trust_domain`.
+    fn bundle(&mut self, trust_domain: &TrustDomain) -> Result<Option<Bundle>>;
+    /// All bundles, the server's own among them.
+    fn bundles(&mut self, page: &Page) -> Result<Paged<Bundle>>;
+    /// How many bundles there are.
+    fn count_bundles(&mut self) -> Result<u64>;
+
+    /// The join token `token`.
+    fn join_token(&mut self, token: &str) -> Result<Option<JoinToken>>;
+
+    /// The relationship with `trust_domain`.
+    fn relationship(&mut self, trust_domain: &TrustDomain) -> Result<Option<FederationRelationship>>;
+    /// All relationships.
+    fn relationships(&mut self, page: &Page) -> Result<Paged<FederationRelationship>>;
+
+    /// All CA journals.
+    fn ca_journals(&mut self) -> Result<Vec<CaJournal>>;
+
+    /// The revision of the last change.
+    fn last_revision(&mut self) -> Result<Revision>;
+    /// Changes after `revision` in order, at most `limit`.
+    fn changes_after(&mut self, revision: Revision, limit: usize) -> Result<Vec<Change>>;
+}
+
+/// Writes of one transaction, which are seen by others all together or not at all.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "each fails with a StoreError when the datastore fails, and for no other reason"
+)]
+pub trait WriteTx: ReadTx {
+    /// Adds an entry. Its federated trust domains must have bundles.
+    fn insert_entry(&mut self, entry: &Entry) -> Result<()>;
+    /// Replaces the entry of the same ID, all fields.
+    fn replace_entry(&mut self, entry: &Entry) -> Result<()>;
+    /// Removes the entry `id` with all that hangs on it.
+    fn remove_entry(&mut self, id: &EntryId) -> Result<()>;
+
+    /// Adds or replaces a node, its selectors included.
+    fn put_node(&mut self, node: &AttestedNode) -> Result<()>;
+    /// Removes the node `id` and its selectors.
+    fn remove_node(&mut self, id: &SpiffeId) -> Result<()>;
+
+    /// Adds or replaces a bundle.
+    fn put_bundle(&mut self, bundle: &Bundle) -> Result<()>;
+    /// Removes the bundle of `trust_domain` and the links of entries to it.
+    fn remove_bundle(&mut self, trust_domain: &TrustDomain) -> Result<()>;
+
+    /// Adds a join token.
+    fn insert_join_token(&mut self, token: &JoinToken) -> Result<()>;
+    /// Removes a join token.
+    fn remove_join_token(&mut self, token: &str) -> Result<()>;
+
+    /// Adds or replaces a relationship.
+    fn put_relationship(&mut self, relationship: &FederationRelationship) -> Result<()>;
+    /// Removes the relationship with `trust_domain`.
+    fn remove_relationship(&mut self, trust_domain: &TrustDomain) -> Result<()>;
+
+    /// Adds (row 0) or replaces a CA journal and returns its row.
+    fn put_ca_journal(&mut self, journal: &CaJournal) -> Result<i64>;
+    /// Removes the CA journal in `row`.
+    fn remove_ca_journal(&mut self, row: i64) -> Result<()>;
+
+    /// Adds to the change log, and to SPIRE's event table of the kind if it has one.
+    fn record_change(&mut self, kind: ChangeKind, key: &str) -> Result<Revision>;
+    /// Drops changes and events older than `time`.
+    fn prune_changes(&mut self, time: Timestamp) -> Result<()>;
+    /// The time of this transaction.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,162 @@
+//! Writes of entries.
+
+use steeple_types::{Entry, EntryId, TrustDomain};
+
+use crate::{ChangeKind, ErrorClass, StoreError, Unit, WriteTx};
+
+/// Adds an entry, unless a similar one is there.
+pub struct CreateEntry {
+    /// The entry; its revision and time of creation are set by the write.
+    pub entry: Entry,
+}
+
+/// What became of an entry that was to be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It was added, and stands so in the datastore.
+    New(Entry),
+    /// This similar one was there already.
+    Similar(Entry),
+}
+
+impl Unit for CreateEntry {
+    type Output = Created;
+    const NAME: &'static str = "registration_entry.create";
+
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<Created, StoreError> {
+        if let Some(similar) = tx.similar_entry(&self.entry)? {
+            return Ok(Created::Similar(similar));
+        }
+        if tx.entry(&self.entry.id)?.is_some() {
+            return Err(StoreError::new(
+                ErrorClass::Conflict,
+                format!("datastore-sql: entry ID {:?} is taken by another entry", self.entry.id.as_str()),
+            ));
+        }
+        let mut entry = self.entry.clone();
+        entry.revision_number = 0;
+        entry.created_at = tx.now();
+        check_federation(tx, &entry.federates_with)?;
+        tx.insert_entry(&entry)?;
+        tx.record_change(ChangeKind::Entry, entry.id.as_str())?;
+        tx.entry(&entry.id)?.map(Created::New).ok_or_else(StoreError::not_found)
+    }
+}
+
+/// Which fields an update replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of an entry")]
+pub struct EntryMask {
+    pub spiffe_id: bool,
+    pub parent_id: bool,
+    pub selectors: bool,
+    pub x509_svid_ttl: bool,
+    pub jwt_svid_ttl: bool,
+    pub federates_with: bool,
+    pub admin: bool,
+    pub downstream: bool,
+    pub expires_at: bool,
+    pub dns_names: bool,
+    pub store_svid: bool,
+    pub hint: bool,
+    pub additional_attributes: bool,
+}
+
+impl EntryMask {
+    /// All fields.
+    pub const ALL: Self = Self {
+        spiffe_id: true,
+        parent_id: true,
+        selectors: true,
+        x509_svid_ttl: true,
+        jwt_svid_ttl: true,
+        federates_with: true,
+        admin: true,
+        downstream: true,
+        expires_at: true,
+        dns_names: true,
+        store_svid: true,
+        hint: true,
+        additional_attributes: true,
+    };
+
+    fn apply(&self, to: &mut Entry, from: &Entry) {
+        macro_rules! take {
+            ($($field:ident),*) => { $( if self.$field { to.$field.clone_from(&from.$field); } )* };
+        }
+        take!(spiffe_id, parent_id, selectors, x509_svid_ttl, jwt_svid_ttl, federates_with, admin, downstream);
+        take!(expires_at, dns_names, store_svid, hint);
+        if self.additional_attributes {
+            to.disable_x509_svid_prefetch = from.disable_x509_svid_prefetch;
+            to.jwt_svid_include_jti = from.jwt_svid_include_jti;
+        }
+    }
+}
+
+/// Replaces fields of an entry and counts its revision up, whether or not anything changed.
+pub struct UpdateEntry {
+    /// The entry with its new fields.
+    pub entry: Entry,
+    /// Which of them to replace.
+    pub mask: EntryMask,
+}
+
+impl Unit for UpdateEntry {
+    type Output = Entry;
+    const NAME: &'static str = "registration_entry.update";
+
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<Entry, StoreError> {
+        let mut entry = tx.entry(&self.entry.id)?.ok_or_else(StoreError::not_found)?;
+        self.mask.apply(&mut entry, &self.entry);
+        if entry.store_svid {
+            check_store_selectors(&entry)?;
+        }
+        if self.mask.federates_with {
+            check_federation(tx, &entry.federates_with)?;
+        }
+        entry.revision_number += 1;
+        tx.replace_entry(&entry)?;
+        tx.record_change(ChangeKind::Entry, entry.id.as_str())?;
+        tx.entry(&entry.id)?.ok_or_else(StoreError::not_found)
+    }
+}
+
+/// Removes an entry.
+pub struct DeleteEntry {
+    /// Which one.
+    pub id: EntryId,
+}
+
+impl Unit for DeleteEntry {
+    type Output = Entry;
+    const NAME: &'static str = "registration_entry.delete";
+
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<Entry, StoreError> {
+        let entry = tx.entry(&self.id)?.ok_or_else(StoreError::not_found)?;
+        tx.remove_entry(&self.id)?;
+        tx.record_change(ChangeKind::Entry, self.id.as_str())?;
+        Ok(entry)
+    }
+}
+
+fn check_federation(tx: &mut dyn WriteTx, trust_domains: &[TrustDomain]) -> Result<(), StoreError> {
+    for trust_domain in trust_domains {
+        if tx.bundle(trust_domain)?.is_none() {
+            let message = format!("unable to find federated bundle \"{}\"", trust_domain.id_string());
+            return Err(StoreError::new(ErrorClass::Internal, message));
+        }
+    }
+    Ok(())
+}
+
+/// An entry whose SVIDs go to a store has selectors of one type, that of the store.
+fn check_store_selectors(entry: &Entry) -> Result<(), StoreError> {
+    let mut kinds = entry.selectors.iter().map(steeple_types::Selector::kind);
+    let first = kinds.next();
+    if kinds.all(|kind| Some(kind) == first) {
+        return Ok(());
+    }
+    let message =
+        "datastore-validation: invalid registration entry: selector types must be the same when store SVID is enabled";
+    Err(StoreError::new(ErrorClass::Malformed, message))
+}
