@@ -1,1 +1,12 @@
-//! Listeners, peer credentials, mTLS that follows a watch, HTTP/2 authority filter.
+//! Listeners, peer credentials, mTLS, HTTP/2 authority filter.
+//!
+//! A listener is bound first and served later; each request carries the [`Peer`] of its connection in its extensions.
+
+pub mod authority;
+mod peer;
+mod serve;
+pub mod uds;
+pub mod web;
+
+pub use peer::{Peer, Process, UnixPeer};
+pub use serve::{Limits, serve_tls, serve_uds};
