@@ -1,5 +1,7 @@
 //! The keeper over real keys, a fake datastore and a manual clock.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +57,7 @@ impl AuthorityStore for FakeStore {
 fn config() -> CaConfig {
     CaConfig {
         trust_domain: trust_domain(),
-        ca_ttl: Duration::from_secs(600),
+        ca_ttl: Duration::from_mins(10),
         subject: CaSubject::default(),
         x509_key_type: KeyType::EcP256,
         jwt_key_type: KeyType::EcP256,
@@ -124,7 +126,7 @@ async fn issue(keeper: &Keeper, now: Timestamp) -> Vec<Vec<u8>> {
         id: SpiffeId::parse("spiffe://example.org/w").unwrap(),
         public_key: key.public_key(),
         dns_names: &["w.example.org".to_owned()],
-        ttl: Duration::from_secs(3600),
+        ttl: Duration::from_hours(1),
         subject: None,
         profile: SvidProfile::Svid,
     };
