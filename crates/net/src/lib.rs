@@ -9,4 +9,4 @@ pub mod uds;
 pub mod web;
 
 pub use peer::{Peer, Process, UnixPeer};
-pub use serve::{Limits, serve_tls, serve_uds};
+pub use serve::{Answers, Limits, serve_tls, serve_uds};

@@ -20,12 +20,22 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
-use tonic::service::Routes;
 use tower_service::Service;
 use tracing::debug;
 
 use crate::authority::AuthorityFilter;
 use crate::{Peer, UnixPeer};
+
+/// What answers the calls of a listener: gRPC routes, or something around them.
+pub trait Answers:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
 
 /// Bounds of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +76,7 @@ impl Limits {
 pub async fn serve_tls(
     listener: TcpListener,
     config: Arc<ServerConfig>,
-    routes: Routes,
+    routes: impl Answers,
     limits: Limits,
     clock: Clock,
     shutdown: Shutdown,
@@ -94,7 +104,7 @@ pub async fn serve_tls(
 /// When the listener fails.
 pub async fn serve_uds(
     listener: UnixListener,
-    routes: Routes,
+    routes: impl Answers,
     limits: Limits,
     clock: Clock,
     shutdown: Shutdown,
@@ -106,17 +116,18 @@ pub async fn serve_uds(
     accept_loop(limits, &clock, &shutdown, &routes, async || listener.accept().await, connect).await
 }
 
-async fn accept_loop<S, A, C, I>(
+async fn accept_loop<S, A, C, I, R>(
     limits: Limits,
     clock: &Clock,
     shutdown: &Shutdown,
-    routes: &Routes,
+    routes: &R,
     accept: impl AsyncFn() -> io::Result<(S, A)>,
     connect: impl Fn(S, A) -> C,
 ) -> io::Result<()>
 where
     C: Future<Output = io::Result<(I, Peer)>> + Send + 'static,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Answers,
 {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
@@ -148,8 +159,14 @@ where
     Ok(())
 }
 
-async fn serve_connection<I>(stream: I, peer: Peer, routes: Routes, limits: Limits, clock: Clock, shutdown: Shutdown)
-where
+async fn serve_connection<I>(
+    stream: I,
+    peer: Peer,
+    routes: impl Answers,
+    limits: Limits,
+    clock: Clock,
+    shutdown: Shutdown,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -182,7 +199,7 @@ where
     let _late = clock.timeout(limits.grace, connection).await;
 }
 
-async fn call(mut routes: Routes, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    // Routes are always ready, and answer errors as gRPC statuses.
-    routes.call(request.map(Body::new)).await.map_err(|error| match error {})
+async fn call(mut routes: impl Answers, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    // gRPC routes are always ready, and answer errors as statuses.
+    routes.call(request.map(Body::new)).await
 }
