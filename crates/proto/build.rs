@@ -20,11 +20,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("descriptors.bin"), all.encode_to_vec())?;
 
     files.retain(|file| file != Path::new(WORKLOAD));
-    tonic_prost_build::configure().include_file("packages.rs").compile_fds(protox::compile(&files, [&root])?)?;
+    tonic_prost_build::configure()
+        .include_file("packages.rs")
+        .compile_fds_with_config(protox::compile(&files, [&root])?, named())?;
     let workload = out.join("workload");
     fs::create_dir_all(&workload)?;
-    tonic_prost_build::configure().out_dir(workload).compile_fds(protox::compile([WORKLOAD], [&root])?)?;
+    tonic_prost_build::configure()
+        .out_dir(workload)
+        .compile_fds_with_config(protox::compile([WORKLOAD], [&root])?, named())?;
     Ok(())
+}
+
+/// Messages know their names, for JSON by descriptor and for `google.protobuf.Any`.
+fn named() -> prost_build::Config {
+    let mut config = prost_build::Config::new();
+    config.enable_type_names();
+    config
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
