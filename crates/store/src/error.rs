@@ -25,12 +25,24 @@ pub struct StoreError {
     pub class: ErrorClass,
     /// What failed.
     pub message: String,
+    /// Whether the same transaction may succeed at once when it is repeated: others were in its way.
+    pub transient: bool,
 }
 
 impl StoreError {
     /// An error of `class`.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), transient: false }
+    }
+
+    /// Others were in the way of the transaction; it is worth repeating.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self { class: ErrorClass::Unavailable, message: message.into(), transient: true }
+    }
+
+    /// A rule of a table forbids a second record; the text is that of SQLite, which SPIRE's clients see.
+    pub fn not_unique(column: &str) -> Self {
+        Self::new(ErrorClass::Conflict, format!("datastore-sql: UNIQUE constraint failed: {column}"))
     }
 
     /// The record is not there; the text is that of SPIRE's datastore.

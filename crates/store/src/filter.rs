@@ -8,7 +8,7 @@ use steeple_types::{Entry, SelectorSet, SpiffeId, TrustDomain};
 pub enum Match {
     /// Both are equal.
     Exact,
-    /// The record's is part of what was asked for.
+    /// The record's is part of what was asked for, and not empty.
     Subset,
     /// The record's holds all that was asked for.
     Superset,
@@ -22,7 +22,7 @@ impl Match {
         let within = |a: &[T], b: &[T]| a.iter().all(|item| b.contains(item));
         match self {
             Self::Exact => record.len() == asked.len() && within(record, asked),
-            Self::Subset => within(record, asked),
+            Self::Subset => !record.is_empty() && within(record, asked),
             Self::Superset => within(asked, record),
             Self::Any => record.iter().any(|item| asked.contains(item)),
         }
@@ -51,7 +51,7 @@ pub struct EntryFilter {
     pub federates_with: Option<TrustDomainMatch>,
     /// Entries with this hint.
     pub hint: Option<String>,
-    /// Entries that are, or are not, downstream.
+    /// Only downstream entries when true; `Some(false)` lets all through, as in SPIRE.
     pub downstream: Option<bool>,
 }
 
@@ -61,7 +61,7 @@ impl EntryFilter {
         self.parent_id.as_ref().is_none_or(|id| *id == entry.parent_id)
             && self.spiffe_id.as_ref().is_none_or(|id| *id == entry.spiffe_id)
             && self.hint.as_ref().is_none_or(|hint| *hint == entry.hint)
-            && self.downstream.is_none_or(|downstream| downstream == entry.downstream)
+            && (entry.downstream || self.downstream != Some(true))
             && self.selectors.as_ref().is_none_or(|(set, how)| how.holds(entry.selectors.as_slice(), set.as_slice()))
             && self
                 .federates_with
@@ -118,6 +118,7 @@ mod tests {
             let found = [&[1][..], &[2, 1], &[1, 2, 3]].map(|record| how.holds(record, &[1, 2]));
             assert_eq!(found, expected, "{how:?}");
         }
+        assert!(!Match::Subset.holds(&[], &[1]), "a record without any is no part");
         assert!(Match::Any.holds(&[3, 1], &[1]) && !Match::Any.holds(&[3], &[1]));
     }
 }

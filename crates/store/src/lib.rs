@@ -4,6 +4,7 @@
 //! writes are [`Unit`]s, named structs that a [`Store`] begins, runs, commits and counts. Each write leaves its
 //! [`Change`]s in the same commit and yields the revision of the last one.
 
+#[cfg(feature = "contract")]
 pub mod contract;
 mod error;
 mod filter;

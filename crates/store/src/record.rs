@@ -1,15 +1,23 @@
 //! Records that only the server knows, and the change log.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use steeple_types::Revision;
 
-/// A join token that was not used yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A join token that was not used yet. The token is a secret, so it has no `Debug` form.
+#[derive(Clone, PartialEq, Eq)]
 pub struct JoinToken {
     /// The token.
     pub token: String,
     /// When it expires.
     pub expires_at: Timestamp,
+}
+
+impl fmt::Debug for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
 }
 
 /// The CA journal of one server: a protobuf that `steeple-ca` reads and writes.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use steeple_clock::Clock;
 use steeple_types::Revision;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{ErrorClass, ReadTx, StoreError, WriteTx};
 
 /// How often a write is tried when others are in its way.
 const ATTEMPTS: usize = 5;
+/// Most reads at a time.
+const READERS: usize = 16;
 
 /// A write: runs in one transaction, and runs again when the transaction has to be repeated.
 pub trait Unit: Send + 'static {
@@ -66,15 +68,24 @@ pub struct Store {
     clock: Clock,
     observer: Arc<CallObserver>,
     revisions: watch::Sender<Revision>,
+    readers: Arc<Semaphore>,
+    writer: Arc<Semaphore>,
 }
 
 impl Store {
     /// The datastore over `backend`; each call is told to `observer`.
     pub fn new(backend: Arc<dyn Backend>, clock: Clock, observer: Arc<CallObserver>) -> Self {
-        Self { backend, clock, observer, revisions: watch::Sender::new(Revision::default()) }
+        Self {
+            backend,
+            clock,
+            observer,
+            revisions: watch::Sender::new(Revision::default()),
+            readers: Arc::new(Semaphore::new(READERS)),
+            writer: Arc::new(Semaphore::new(1)),
+        }
     }
 
-    /// Follows the revisions that writes through this handle make.
+    /// Follows the revisions that writes through this handle make; 0 before the first.
     pub fn revisions(&self) -> watch::Receiver<Revision> {
         self.revisions.subscribe()
     }
@@ -89,7 +100,7 @@ impl Store {
         query: impl FnOnce(&mut dyn ReadTx) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let backend = Arc::clone(&self.backend);
-        self.observed(name, move || {
+        self.observed(name, &self.readers, move || {
             let (mut query, mut output) = (Some(query), None);
             backend.read(&mut |tx| {
                 if let Some(query) = query.take() {
@@ -104,52 +115,61 @@ impl Store {
 
     /// Runs a write, again when others were in its way, and returns when it is durable.
     ///
+    /// The write runs to its end, and followers of [`revisions`](Self::revisions) learn of it, even when the caller
+    /// stops waiting for it.
+    ///
     /// # Errors
     /// That of the unit, or of the database; nothing is written then.
     pub async fn write<U: Unit>(&self, unit: U) -> Result<Written<U::Output>, StoreError> {
-        let backend = Arc::clone(&self.backend);
-        let written = self
-            .observed(U::NAME, move || {
-                let mut attempt = 1;
-                loop {
-                    let mut output = None;
-                    let outcome = backend.write(&mut |tx| {
-                        output = Some(unit.run(tx)?);
-                        Ok(())
-                    });
-                    match (outcome, output) {
-                        (Ok(revision), Some(value)) => return Ok(Written { value, revision }),
-                        (Err(error), _) if error.class == ErrorClass::Unavailable && attempt < ATTEMPTS => attempt += 1,
-                        (Err(error), _) => return Err(error),
-                        (Ok(_), None) => return Err(StoreError::new(ErrorClass::Internal, "write did not run")),
-                    }
-                }
-            })
-            .await?;
-        self.revisions.send_if_modified(|last| {
-            let newer = written.revision > *last;
-            if newer {
-                *last = written.revision;
-            }
-            newer
-        });
-        Ok(written)
+        let (backend, revisions) = (Arc::clone(&self.backend), self.revisions.clone());
+        self.observed(U::NAME, &self.writer, move || {
+            let written = write_until_done(backend.as_ref(), &unit)?;
+            revisions.send_if_modified(|last| {
+                let newer = written.revision > *last;
+                *last = written.revision.max(*last);
+                newer
+            });
+            Ok(written)
+        })
+        .await
     }
 
+    /// Makes a call on a thread for waiting, when one of `places` is free.
     async fn observed<T: Send + 'static>(
         &self,
         name: &'static str,
+        places: &Arc<Semaphore>,
         call: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let began = self.clock.monotonic();
-        let outcome = match tokio::task::spawn_blocking(call).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                Err(StoreError::new(ErrorClass::Internal, format!("datastore call was interrupted: {error}")))
-            }
-        };
+        let place = Arc::clone(places).acquire_owned().await;
+        // The place is held by the call itself, which goes on when the caller stops waiting.
+        let call = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            call()
+        });
+        let outcome = call.await.unwrap_or_else(|error| {
+            Err(StoreError::new(ErrorClass::Internal, format!("datastore call was interrupted: {error}")))
+        });
         let status = outcome.as_ref().map(|_| ()).map_err(|error| error.class);
         (self.observer)(name, status, self.clock.monotonic().saturating_sub(began));
         outcome
+    }
+}
+
+fn write_until_done<U: Unit>(backend: &dyn Backend, unit: &U) -> Result<Written<U::Output>, StoreError> {
+    let mut attempt = 1;
+    loop {
+        let mut output = None;
+        let outcome = backend.write(&mut |tx| {
+            output = Some(unit.run(tx)?);
+            Ok(())
+        });
+        match (outcome, output) {
+            (Ok(revision), Some(value)) => return Ok(Written { value, revision }),
+            (Err(error), _) if error.transient && attempt < ATTEMPTS => attempt += 1,
+            (Err(error), _) => return Err(error),
+            (Ok(_), None) => return Err(StoreError::new(ErrorClass::Internal, "write did not run")),
+        }
     }
 }

@@ -53,6 +53,9 @@ pub trait ReadTx {
 
     /// The revision of the last change.
     fn last_revision(&mut self) -> Result<Revision>;
+    /// The revision of the oldest change that is kept; 0 when there is none. A reader whose position is further back
+    /// than that has missed changes and begins anew.
+    fn oldest_revision(&mut self) -> Result<Revision>;
     /// Changes after `revision` in order, at most `limit`.
     fn changes_after(&mut self, revision: Revision, limit: usize) -> Result<Vec<Change>>;
 }
@@ -97,7 +100,7 @@ pub trait WriteTx: ReadTx {
 
     /// Adds to the change log, and to SPIRE's event table of the kind if it has one.
     fn record_change(&mut self, kind: ChangeKind, key: &str) -> Result<Revision>;
-    /// Drops changes and events older than `time`.
+    /// Drops changes and events older than `time`; the last change stays, so that revisions go on from it.
     fn prune_changes(&mut self, time: Timestamp) -> Result<()>;
     /// The time of this transaction.
     fn now(&self) -> Timestamp;

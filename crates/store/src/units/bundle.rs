@@ -55,7 +55,7 @@ impl Unit for CreateBundle {
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<Bundle, StoreError> {
         if tx.bundle(&self.bundle.trust_domain)?.is_some() {
-            return Err(StoreError::new(ErrorClass::Conflict, "bundle already exists"));
+            return Err(StoreError::not_unique("bundles.trust_domain"));
         }
         put(tx, &self.bundle)?;
         Ok(self.bundle.clone())
@@ -178,7 +178,7 @@ impl Unit for DeleteBundle {
     }
 }
 
-/// Drops authorities of a bundle that expired before a time.
+/// Drops authorities of a bundle that expired before a time. A JWT authority without a known expiry counts as expired.
 pub struct PruneBundle {
     /// Whose bundle.
     pub trust_domain: TrustDomain,
@@ -197,8 +197,8 @@ impl Unit for PruneBundle {
         let mut bundle = known.clone();
         bundle
             .x509_authorities
-            .retain(|authority| (self.x509_expiry)(authority).is_none_or(|at| at >= self.expired_before));
-        bundle.jwt_authorities.retain(|authority| authority.expires_at.is_some_and(|at| at >= self.expired_before));
+            .retain(|authority| (self.x509_expiry)(authority).is_none_or(|at| at > self.expired_before));
+        bundle.jwt_authorities.retain(|authority| authority.expires_at.is_some_and(|at| at > self.expired_before));
         if bundle.x509_authorities.is_empty() {
             return Err(StoreError::new(ErrorClass::Internal, "prune failed: would prune all certificates"));
         }

@@ -1,6 +1,6 @@
 //! Writes of entries.
 
-use steeple_types::{Entry, EntryId, TrustDomain};
+use steeple_types::{Entry, EntryId, Selector, TrustDomain};
 
 use crate::{ChangeKind, ErrorClass, StoreError, Unit, WriteTx};
 
@@ -24,14 +24,12 @@ impl Unit for CreateEntry {
     const NAME: &'static str = "registration_entry.create";
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<Created, StoreError> {
+        check_entry(&self.entry)?;
         if let Some(similar) = tx.similar_entry(&self.entry)? {
             return Ok(Created::Similar(similar));
         }
         if tx.entry(&self.entry.id)?.is_some() {
-            return Err(StoreError::new(
-                ErrorClass::Conflict,
-                format!("datastore-sql: entry ID {:?} is taken by another entry", self.entry.id.as_str()),
-            ));
+            return Err(StoreError::not_unique("registered_entries.entry_id"));
         }
         let mut entry = self.entry.clone();
         entry.revision_number = 0;
@@ -108,9 +106,7 @@ impl Unit for UpdateEntry {
     fn run(&self, tx: &mut dyn WriteTx) -> Result<Entry, StoreError> {
         let mut entry = tx.entry(&self.entry.id)?.ok_or_else(StoreError::not_found)?;
         self.mask.apply(&mut entry, &self.entry);
-        if entry.store_svid {
-            check_store_selectors(&entry)?;
-        }
+        check_entry(&entry)?;
         if self.mask.federates_with {
             check_federation(tx, &entry.federates_with)?;
         }
@@ -149,14 +145,21 @@ fn check_federation(tx: &mut dyn WriteTx, trust_domains: &[TrustDomain]) -> Resu
     Ok(())
 }
 
-/// An entry whose SVIDs go to a store has selectors of one type, that of the store.
-fn check_store_selectors(entry: &Entry) -> Result<(), StoreError> {
-    let mut kinds = entry.selectors.iter().map(steeple_types::Selector::kind);
-    let first = kinds.next();
-    if kinds.all(|kind| Some(kind) == first) {
-        return Ok(());
+/// Rules of an entry by itself. One whose SVIDs go to a store has selectors of one type, that of the store.
+fn check_entry(entry: &Entry) -> Result<(), StoreError> {
+    let malformed = |text| Err(StoreError::new(ErrorClass::Malformed, format!("datastore-validation: {text}")));
+    if entry.selectors.is_empty() {
+        return malformed("invalid registration entry: missing selector list");
     }
-    let message =
-        "datastore-validation: invalid registration entry: selector types must be the same when store SVID is enabled";
-    Err(StoreError::new(ErrorClass::Malformed, message))
+    if entry.store_svid {
+        if entry.disable_x509_svid_prefetch {
+            return malformed("specifying cache behaviour is incompatible with storable SVIDs");
+        }
+        let mut kinds = entry.selectors.iter().map(Selector::kind);
+        let first = kinds.next();
+        if kinds.any(|kind| Some(kind) != first) {
+            return malformed("invalid registration entry: selector types must be the same when store SVID is enabled");
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use steeple_types::Entry;
 
-use crate::{ChangeKind, ErrorClass, JoinToken, StoreError, Unit, WriteTx};
+use crate::{ChangeKind, JoinToken, StoreError, Unit, WriteTx};
 
 /// Adds a join token, and the entry that gives its agent a SPIFFE ID of its own.
 pub struct CreateJoinToken {
@@ -18,7 +18,7 @@ impl Unit for CreateJoinToken {
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
         if tx.join_token(&self.token.token)?.is_some() {
-            return Err(StoreError::new(ErrorClass::Conflict, "datastore-sql: join token already exists"));
+            return Err(StoreError::not_unique("join_tokens.token"));
         }
         tx.insert_join_token(&self.token)?;
         if let Some(entry) = &self.entry

@@ -1,7 +1,7 @@
 //! Writes of attested nodes.
 
 use jiff::Timestamp;
-use steeple_types::{AttestedNode, SelectorSet, SpiffeId};
+use steeple_types::{AttestedNode, Selector, SelectorSet, SpiffeId};
 
 use crate::{ChangeKind, EntryFilter, ErrorClass, Match, Page, StoreError, Unit, WriteTx};
 
@@ -131,19 +131,7 @@ impl Unit for DeleteNode {
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<AttestedNode, StoreError> {
         let node = tx.node(&self.id)?.ok_or_else(StoreError::not_found)?;
-        tx.remove_node(&self.id)?;
-        tx.record_change(ChangeKind::Node, self.id.as_str())?;
-        if let Ok(selector) = steeple_types::Selector::new("spiffe_id", self.id.as_str()) {
-            let filter = EntryFilter {
-                parent_id: Some(self.id.clone()),
-                selectors: Some((SelectorSet::from_iter([selector]), Match::Exact)),
-                ..EntryFilter::default()
-            };
-            for entry in tx.entries(&filter, &Page::default())?.items {
-                tx.remove_entry(&entry.id)?;
-                tx.record_change(ChangeKind::Entry, entry.id.as_str())?;
-            }
-        }
+        remove(tx, &node)?;
         Ok(node)
     }
 }
@@ -179,5 +167,26 @@ fn update(
 fn put(tx: &mut dyn WriteTx, node: &AttestedNode) -> Result<(), StoreError> {
     tx.put_node(node)?;
     tx.record_change(ChangeKind::Node, node.id.as_str())?;
+    Ok(())
+}
+
+/// Removes a node. With one that came by join token goes the entry that was made with the token: the child whose one
+/// selector is the node's own ID; other children are the operator's and stay.
+pub(super) fn remove(tx: &mut dyn WriteTx, node: &AttestedNode) -> Result<(), StoreError> {
+    tx.remove_node(&node.id)?;
+    tx.record_change(ChangeKind::Node, node.id.as_str())?;
+    if node.attestation_type != "join_token" {
+        return Ok(());
+    }
+    let Ok(selector) = Selector::new("spiffe_id", node.id.as_str()) else { return Ok(()) };
+    let filter = EntryFilter {
+        parent_id: Some(node.id.clone()),
+        selectors: Some((SelectorSet::from_iter([selector]), Match::Exact)),
+        ..EntryFilter::default()
+    };
+    for entry in tx.entries(&filter, &Page::default())?.items {
+        tx.remove_entry(&entry.id)?;
+        tx.record_change(ChangeKind::Entry, entry.id.as_str())?;
+    }
     Ok(())
 }

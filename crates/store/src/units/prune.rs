@@ -49,8 +49,7 @@ impl Unit for PruneNodes {
         let page = Page { size: self.batch_size, token: String::new() };
         let nodes = tx.nodes(&filter, &page)?.items;
         for node in &nodes {
-            tx.remove_node(&node.id)?;
-            tx.record_change(ChangeKind::Node, node.id.as_str())?;
+            super::node::remove(tx, node)?;
         }
         Ok(nodes.into_iter().map(|node| node.id).collect())
     }

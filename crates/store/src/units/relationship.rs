@@ -18,9 +18,7 @@ impl Unit for CreateRelationship {
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<FederationRelationship, StoreError> {
         if tx.relationship(&self.relationship.trust_domain)?.is_some() {
-            // The text of SQLite's constraint, which SPIRE's clients see.
-            let message = "datastore-sql: UNIQUE constraint failed: federated_trust_domains.trust_domain";
-            return Err(StoreError::new(ErrorClass::Conflict, message));
+            return Err(StoreError::not_unique("federated_trust_domains.trust_domain"));
         }
         put(tx, &self.relationship, self.bundle.as_ref())?;
         Ok(self.relationship.clone())

@@ -1,0 +1,27 @@
+//! Join tokens: `join_tokens`.
+
+use jiff::Timestamp;
+use steeple_store::JoinToken;
+
+use crate::connection::{Connection, Result, first};
+
+pub(crate) fn by_token(connection: &mut dyn Connection, token: &str) -> Result<Option<JoinToken>> {
+    first(connection, "SELECT token, expiry FROM join_tokens WHERE token = ?", &[token.into()], |row| {
+        Ok(JoinToken {
+            token: row.text(0)?.to_owned(),
+            expires_at: Timestamp::from_second(row.integer(1)?).unwrap_or(Timestamp::UNIX_EPOCH),
+        })
+    })
+}
+
+pub(crate) fn insert(connection: &mut dyn Connection, token: &JoinToken, now: Timestamp) -> Result<()> {
+    let statement = "INSERT INTO join_tokens (created_at, updated_at, token, expiry) VALUES (?, ?, ?, ?)";
+    let expiry = token.expires_at.as_second();
+    connection.insert(statement, &[now.into(), now.into(), token.token.as_str().into(), expiry.into()])?;
+    Ok(())
+}
+
+pub(crate) fn remove(connection: &mut dyn Connection, token: &str) -> Result<()> {
+    connection.execute("DELETE FROM join_tokens WHERE token = ?", &[token.into()])?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Attested nodes: `attested_node_entries`, `node_resolver_map_entries`.
+
+use jiff::Timestamp;
+use steeple_store::{NodeFilter, Page, Paged};
+use steeple_types::{AttestedNode, Selector, SelectorSet, SpiffeId};
+
+use super::{spiffe_id, unreadable};
+use crate::connection::{Connection, Result, Row, Value, all, first, number};
+use crate::filters::of_nodes;
+use crate::paging;
+
+const COLUMNS: &str = "id, spiffe_id, data_type, serial_number, expires_at, new_serial_number, new_expires_at, \
+                       can_reattest, agent_version";
+
+/// From how many nodes on their selectors are read all at once.
+const MANY: usize = 200;
+
+pub(crate) fn by_id(connection: &mut dyn Connection, id: &SpiffeId) -> Result<Option<AttestedNode>> {
+    let statement = format!("SELECT {COLUMNS} FROM attested_node_entries WHERE spiffe_id = ?");
+    let Some(mut node) = first(connection, &statement, &[id.as_str().into()], read)? else { return Ok(None) };
+    node.selectors = selectors(connection, id)?;
+    Ok(Some(node))
+}
+
+pub(crate) fn list(connection: &mut dyn Connection, filter: &NodeFilter, page: &Page) -> Result<Paged<AttestedNode>> {
+    let mut conditions = of_nodes(filter);
+    let limit = paging::limit(&mut conditions, page, "id")?;
+    let statement = format!("SELECT {COLUMNS} FROM attested_node_entries{}{limit}", conditions.sql());
+    let mut nodes = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;
+    if nodes.len() < MANY {
+        for (_, node) in &mut nodes {
+            node.selectors = selectors(connection, &node.id)?;
+        }
+    } else {
+        attach_all_selectors(connection, &mut nodes)?;
+    }
+    Ok(paging::paged(nodes, page))
+}
+
+pub(crate) fn count(connection: &mut dyn Connection, filter: &NodeFilter) -> Result<u64> {
+    let conditions = of_nodes(filter);
+    let statement = format!("SELECT COUNT(*) FROM attested_node_entries{}", conditions.sql());
+    number(connection, &statement, conditions.values()).map(i64::unsigned_abs)
+}
+
+pub(crate) fn put(connection: &mut dyn Connection, node: &AttestedNode, now: Timestamp) -> Result<()> {
+    // SPIRE stores an unknown expiry as the beginning of Unix time.
+    let expires_at = node.expires_at.unwrap_or(Timestamp::UNIX_EPOCH);
+    let values: [Value<'_>; 9] = [
+        node.attestation_type.as_str().into(),
+        node.serial_number.as_str().into(),
+        expires_at.into(),
+        node.new_serial_number.as_str().into(),
+        node.new_expires_at.into(),
+        node.can_reattest.into(),
+        node.agent_version.as_str().into(),
+        now.into(),
+        node.id.as_str().into(),
+    ];
+    let update = "UPDATE attested_node_entries SET data_type = ?, serial_number = ?, expires_at = ?, \
+                  new_serial_number = ?, new_expires_at = ?, can_reattest = ?, agent_version = ?, updated_at = ? \
+                  WHERE spiffe_id = ?";
+    if connection.execute(update, &values)? == 0 {
+        let insert = "INSERT INTO attested_node_entries (data_type, serial_number, expires_at, new_serial_number, \
+                      new_expires_at, can_reattest, agent_version, updated_at, spiffe_id, created_at) \
+                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let mut values = values.to_vec();
+        values.push(now.into());
+        connection.insert(insert, &values)?;
+    }
+    if selectors(connection, &node.id)? != node.selectors {
+        remove_selectors(connection, &node.id)?;
+        for selector in &node.selectors {
+            let insert = "INSERT INTO node_resolver_map_entries (created_at, updated_at, spiffe_id, type, value) \
+                          VALUES (?, ?, ?, ?, ?)";
+            let id = node.id.as_str();
+            let values = [now.into(), now.into(), id.into(), selector.kind().into(), selector.value().into()];
+            connection.insert(insert, &values)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn remove(connection: &mut dyn Connection, id: &SpiffeId) -> Result<()> {
+    remove_selectors(connection, id)?;
+    connection.execute("DELETE FROM attested_node_entries WHERE spiffe_id = ?", &[id.as_str().into()])?;
+    Ok(())
+}
+
+fn remove_selectors(connection: &mut dyn Connection, id: &SpiffeId) -> Result<()> {
+    connection.execute("DELETE FROM node_resolver_map_entries WHERE spiffe_id = ?", &[id.as_str().into()])?;
+    Ok(())
+}
+
+fn selectors(connection: &mut dyn Connection, id: &SpiffeId) -> Result<SelectorSet> {
+    let statement = "SELECT spiffe_id, type, value FROM node_resolver_map_entries WHERE spiffe_id = ?";
+    Ok(SelectorSet::from_iter(all(connection, statement, &[id.as_str().into()], selector)?))
+}
+
+fn attach_all_selectors(connection: &mut dyn Connection, nodes: &mut [(i64, AttestedNode)]) -> Result<()> {
+    let mut selectors = std::collections::HashMap::<String, Vec<Selector>>::new();
+    let statement = "SELECT spiffe_id, type, value FROM node_resolver_map_entries";
+    connection.query(statement, &[], &mut |row| {
+        let selector = selector(row)?;
+        let id = row.text(0)?;
+        match selectors.get_mut(id) {
+            Some(known) => known.push(selector),
+            None => drop(selectors.insert(id.to_owned(), vec![selector])),
+        }
+        Ok(())
+    })?;
+    for (_, node) in nodes {
+        if let Some(selectors) = selectors.remove(node.id.as_str()) {
+            node.selectors = SelectorSet::from_iter(selectors);
+        }
+    }
+    Ok(())
+}
+
+fn selector(row: &dyn Row) -> Result<Selector> {
+    Selector::new(row.text(1)?, row.text(2)?)
+        .map_err(|error| unreadable("node", row.text(0).unwrap_or_default(), error))
+}
+
+fn read(row: &dyn Row) -> Result<AttestedNode> {
+    let id = row.text(1)?;
+    let id = spiffe_id(id, "node", id)?;
+    let known = |time: &Timestamp| *time != Timestamp::UNIX_EPOCH;
+    Ok(AttestedNode {
+        id,
+        attestation_type: row.text(2)?.to_owned(),
+        serial_number: row.text(3)?.to_owned(),
+        expires_at: row.time(4)?.filter(known),
+        new_serial_number: row.text(5)?.to_owned(),
+        new_expires_at: row.time(6)?.filter(known),
+        can_reattest: row.boolean(7)?,
+        agent_version: row.text(8)?.to_owned(),
+        selectors: SelectorSet::default(),
+    })
+}
