@@ -66,6 +66,10 @@ impl Unit for RecordRenewal {
     const NAME: &'static str = "node.update";
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<AttestedNode, StoreError> {
+        // A node that was banned since the caller looked stays banned.
+        if tx.node(&self.id)?.is_some_and(|node| node.is_banned()) {
+            return Err(StoreError::new(ErrorClass::Unfit, "agent is banned"));
+        }
         update(tx, &self.id, |node| {
             node.new_serial_number.clone_from(&self.serial_number);
             node.new_expires_at = Some(self.expires_at);
