@@ -55,3 +55,57 @@ impl Backend for SqlBackend {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use steeple_store::units::{CreateJoinToken, StoreCaJournal};
+    use steeple_store::{CaJournal, ErrorClass, JoinToken, Unit};
+
+    use super::*;
+
+    fn write(backend: &SqlBackend, unit: &impl Unit) -> Result<()> {
+        backend.write(&mut |tx| unit.run(tx).map(drop)).map(drop)
+    }
+
+    /// A file system without space is played by a limit on the pages of the file, at which SQLite fails alike.
+    #[test]
+    fn full_disk_is_named_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite3");
+        let backend = SqlBackend::open(&SqlConfig::sqlite(path.to_str().unwrap()), Clock::system()).unwrap();
+        let token = JoinToken { token: "before".to_owned(), expires_at: jiff::Timestamp::UNIX_EPOCH };
+        write(&backend, &CreateJoinToken { token, entry: None }).unwrap();
+        backend.database.limit_pages(60);
+        let journal = CaJournal {
+            id: 0,
+            data: vec![7; 1 << 20],
+            active_x509_authority_id: String::new(),
+            active_jwt_authority_id: String::new(),
+        };
+        let big = StoreCaJournal { journal };
+        let error = write(&backend, &big).unwrap_err();
+        assert_eq!((error.class, error.transient), (ErrorClass::Unavailable, false));
+        assert!(error.message.contains("no space is left for the database"), "{error}");
+        assert!(error.message.contains(path.to_str().unwrap()), "{error}");
+        let check = &mut |tx: &mut dyn steeple_store::ReadTx| {
+            assert!(tx.join_token("before")?.is_some());
+            assert!(tx.ca_journals()?.is_empty());
+            Ok(())
+        };
+        backend.read(check).unwrap();
+        backend.database.limit_pages(1 << 30);
+        write(&backend, &big).unwrap();
+    }
+
+    #[test]
+    fn database_in_memory_is_one_database() {
+        let backend = SqlBackend::open(&SqlConfig::sqlite(":memory:"), Clock::system()).unwrap();
+        let token = JoinToken { token: "t".to_owned(), expires_at: jiff::Timestamp::UNIX_EPOCH };
+        write(&backend, &CreateJoinToken { token, entry: None }).unwrap();
+        let check = &mut |tx: &mut dyn steeple_store::ReadTx| {
+            assert!(tx.join_token("t")?.is_some());
+            Ok(())
+        };
+        backend.read(check).unwrap();
+    }
+}

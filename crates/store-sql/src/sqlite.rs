@@ -32,6 +32,10 @@ impl Sqlite {
     pub(crate) fn open(connection_string: &str) -> Result<Self> {
         let target = Target::parse(connection_string)?;
         let writer = connect(&target)?;
+        // SQLite opens what it may only read without a word, and would fail at the first write.
+        if writer.is_readonly(rusqlite::MAIN_DB).map_err(|error| target.error(&error))? {
+            return Err(target.read_only(None));
+        }
         Ok(Self { target, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 
@@ -61,6 +65,11 @@ impl Sqlite {
     /// Runs `work` and commits what it did, all or nothing. Durable when it returns.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
         self.transact(&mut self.writer.lock(), TransactionBehavior::Immediate, work)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: i64) {
+        self.writer.lock().pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
     }
 
     fn transact<T>(

@@ -1,5 +1,7 @@
 //! The contract of backends, over SQLite files.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use std::any::Any;
 use std::sync::Arc;
 

@@ -15,9 +15,7 @@ impl Target {
             Some(ErrorCode::DiskFull) => unavailable(format!(
                 "no space is left for the database \"{file}\"; nothing was written; free space on its file system"
             )),
-            Some(ErrorCode::ReadOnly) => unavailable(format!(
-                "the database \"{file}\" is read-only; let this user write to the file and to its folder"
-            )),
+            Some(ErrorCode::ReadOnly) => self.read_only(Some(error)),
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => unavailable(format!(
                 "the database \"{file}\" can't be opened; its folder must exist, and this user must be able to write there"
             )),
@@ -39,5 +37,15 @@ impl Target {
             }
             _ => StoreError::new(ErrorClass::Internal, format!("datastore-sql: {error}")),
         }
+    }
+
+    /// The error of a database that can't be written.
+    pub(super) fn read_only(&self, error: Option<&rusqlite::Error>) -> StoreError {
+        let detail = error.map(|error| format!(": {error}")).unwrap_or_default();
+        let message = format!(
+            "datastore-sql: the database \"{}\" is read-only; let this user write to the file and to its folder{detail}",
+            self.file
+        );
+        StoreError::new(ErrorClass::Unavailable, message)
     }
 }
