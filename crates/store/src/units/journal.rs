@@ -1,5 +1,7 @@
 //! Writes of CA journals.
 
+use jiff::Timestamp;
+
 use crate::{CaJournal, StoreError, Unit, WriteTx};
 
 /// Stores a CA journal and yields its row.
@@ -19,8 +21,10 @@ impl Unit for StoreCaJournal {
 
 /// Removes the CA journals that `is_stale` picks; those of servers that are gone.
 pub struct PruneCaJournals {
-    /// Judges the protobuf of a journal.
-    pub is_stale: fn(&[u8]) -> bool,
+    /// Judges the protobuf of a journal at a time.
+    pub is_stale: fn(&[u8], Timestamp) -> bool,
+    /// The time.
+    pub now: Timestamp,
 }
 
 impl Unit for PruneCaJournals {
@@ -30,7 +34,7 @@ impl Unit for PruneCaJournals {
     fn run(&self, tx: &mut dyn WriteTx) -> Result<usize, StoreError> {
         let mut removed = 0;
         for journal in tx.ca_journals()? {
-            if (self.is_stale)(&journal.data) {
+            if (self.is_stale)(&journal.data, self.now) {
                 tx.remove_ca_journal(journal.id)?;
                 removed += 1;
             }
