@@ -82,8 +82,9 @@ pub async fn serve_tls(
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let acceptor = TlsAcceptor::from(config);
-    let connect = |socket: tokio::net::TcpStream, address| {
-        let (acceptor, clock) = (acceptor.clone(), clock.clone());
+    let handshake_clock = clock.clone();
+    let connect = move |socket: tokio::net::TcpStream, address| {
+        let (acceptor, clock) = (acceptor.clone(), handshake_clock.clone());
         async move {
             socket.set_nodelay(true)?;
             let stream = clock
@@ -95,7 +96,7 @@ pub async fn serve_tls(
             Ok((stream, Peer::Tls { address, chain }))
         }
     };
-    accept_loop(limits, &clock, &shutdown, &routes, async || listener.accept().await, connect).await
+    accept_loop(limits, clock, shutdown, routes, listener, connect).await
 }
 
 /// Serves `routes` on a Unix socket until the shutdown, then lets calls finish within the grace.
@@ -113,27 +114,50 @@ pub async fn serve_uds(
         let peer = UnixPeer::of(&socket)?;
         Ok((AuthorityFilter::new(socket), Peer::Unix(peer)))
     };
-    accept_loop(limits, &clock, &shutdown, &routes, async || listener.accept().await, connect).await
+    accept_loop(limits, clock, shutdown, routes, listener, connect).await
 }
 
-async fn accept_loop<S, A, C, I, R>(
+/// Where connections come from.
+trait Listener: Send + 'static {
+    type Socket: Send;
+    type Address: Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Socket, Self::Address)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Socket = tokio::net::TcpStream;
+    type Address = std::net::SocketAddr;
+    async fn accept(&self) -> io::Result<(Self::Socket, Self::Address)> {
+        Self::accept(self).await
+    }
+}
+
+impl Listener for UnixListener {
+    type Socket = tokio::net::UnixStream;
+    type Address = tokio::net::unix::SocketAddr;
+    async fn accept(&self) -> io::Result<(Self::Socket, Self::Address)> {
+        Self::accept(self).await
+    }
+}
+
+async fn accept_loop<L, C, I>(
     limits: Limits,
-    clock: &Clock,
-    shutdown: &Shutdown,
-    routes: &R,
-    accept: impl AsyncFn() -> io::Result<(S, A)>,
-    connect: impl Fn(S, A) -> C,
+    clock: Clock,
+    shutdown: Shutdown,
+    routes: impl Answers,
+    listener: L,
+    connect: impl Fn(L::Socket, L::Address) -> C,
 ) -> io::Result<()>
 where
+    L: Listener,
     C: Future<Output = io::Result<(I, Peer)>> + Send + 'static,
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Answers,
 {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         let Some(place) = shutdown.until(Arc::clone(&places).acquire_owned()).await else { break };
-        let accepted = match shutdown.until(accept()).await {
+        let accepted = match shutdown.until(listener.accept()).await {
             None => break,
             Some(Ok(accepted)) => accepted,
             // Out of descriptors or a connection that broke before it was taken: the next one may work.

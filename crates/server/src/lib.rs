@@ -1,1 +1,19 @@
 //! The SPIFFE server: APIs, operations, jobs.
+//!
+//! A [`Server`] is made of its [`Settings`] and [`Parts`]: `Server::new` opens and binds, `run` serves until the shutdown.
+
+mod api;
+mod authority_store;
+mod core;
+mod entries;
+mod health;
+mod identity;
+mod jobs;
+mod ops;
+mod parts;
+mod server;
+
+pub use api::{AuditClass, Availability, Rate, RateSettings, Row, TABLE};
+pub use core::{HealthSettings, PruneNodesSettings, Settings};
+pub use parts::{CallMetrics, LogControl, LogLevel, Parts};
+pub use server::{Server, ServerError};

@@ -75,7 +75,10 @@ pub fn journals_keep_their_row(subject: &Subject) {
     let second = subject.done(&StoreCaJournal { journal: journal(0, b"two") });
     assert_eq!(subject.done(&StoreCaJournal { journal: journal(first, b"three") }), first);
     assert_eq!(subject.read(|tx| tx.ca_journals()), [journal(first, b"three"), journal(second, b"two")]);
-    assert_eq!(subject.done(&PruneCaJournals { is_stale: |data| data == b"two" }), 1);
+    assert_eq!(
+        subject.done(&PruneCaJournals { is_stale: |data, _| data == b"two", now: jiff::Timestamp::UNIX_EPOCH }),
+        1
+    );
     assert_eq!(subject.read(|tx| tx.ca_journals()), [journal(first, b"three")]);
     let gone = subject.write(&StoreCaJournal { journal: journal(second, b"four") });
     assert_eq!(gone.unwrap_err().class, ErrorClass::NotFound);

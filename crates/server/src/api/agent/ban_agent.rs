@@ -1,0 +1,18 @@
+//! `BanAgent`.
+
+use std::sync::Arc;
+
+use steeple_proto::spire::api::server::agent::v1 as pb;
+use tonic::Status;
+
+use crate::api::call::Call;
+use crate::api::convert::agent_id;
+use crate::api::status::Failure;
+use crate::core::Core;
+use crate::ops::agent::ban;
+
+pub(super) async fn handle(core: &Arc<Core>, call: &Call, request: pb::BanAgentRequest) -> Result<(), Status> {
+    let id = agent_id(core.trust_domain(), request.id.as_ref());
+    let id = id.map_err(|error| Failure::malformed("invalid agent ID", error))?;
+    Ok(ban::ban(core, call.actor(), id).await?)
+}

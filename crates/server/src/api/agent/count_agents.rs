@@ -1,0 +1,27 @@
+//! `CountAgents`.
+
+use std::sync::Arc;
+
+use steeple_proto::spire::api::server::agent::v1 as pb;
+use tonic::{Code, Status};
+
+use super::list_agents::filter;
+use crate::api::status::Failure;
+use crate::core::Core;
+
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    request: pb::CountAgentsRequest,
+) -> Result<pb::CountAgentsResponse, Status> {
+    let asked = request.filter.unwrap_or_default();
+    let filter = filter(
+        asked.by_attestation_type,
+        asked.by_selector_match.as_ref(),
+        asked.by_banned,
+        asked.by_can_reattest,
+        &asked.by_expires_before,
+    )?;
+    let count = core.store.read("node.count", move |tx| tx.count_nodes(&filter)).await;
+    let count = count.map_err(|error| Failure::of(Code::Internal, "failed to count agents", error))?;
+    Ok(pb::CountAgentsResponse { count: i32::try_from(count).unwrap_or(i32::MAX) })
+}

@@ -1,0 +1,57 @@
+//! `ListAgents`.
+
+use std::sync::Arc;
+
+use jiff::fmt::strtime;
+use steeple_proto::spire::api::server::agent::v1 as pb;
+use steeple_proto::spire::api::types;
+use steeple_store::NodeFilter;
+use tonic::{Code, Status};
+
+use crate::api::convert::{node_to_pb, page, selector_filter};
+use crate::api::status::Failure;
+use crate::core::Core;
+
+pub(super) async fn handle(core: &Arc<Core>, request: pb::ListAgentsRequest) -> Result<pb::ListAgentsResponse, Status> {
+    let asked = request.filter.unwrap_or_default();
+    let filter = filter(
+        asked.by_attestation_type,
+        asked.by_selector_match.as_ref(),
+        asked.by_banned,
+        asked.by_can_reattest,
+        &asked.by_expires_before,
+    )?;
+    let page = page(request.page_size, request.page_token);
+    let nodes = core.store.read("node.list", move |tx| tx.nodes(&filter, &page)).await;
+    let nodes = nodes.map_err(|error| Failure::of(Code::Internal, "failed to list agents", error))?;
+    let mask = request.output_mask.as_ref();
+    Ok(pb::ListAgentsResponse {
+        agents: nodes.items.iter().map(|node| node_to_pb(node, mask)).collect(),
+        next_page_token: nodes.next_token,
+    })
+}
+
+/// The filter of `ListAgents` and `CountAgents`.
+pub(super) fn filter(
+    attestation_type: String,
+    selectors: Option<&types::SelectorMatch>,
+    banned: Option<bool>,
+    can_reattest: Option<bool>,
+    expires_before: &str,
+) -> Result<NodeFilter, Failure> {
+    let selectors = selectors.map(selector_filter).transpose();
+    Ok(NodeFilter {
+        attestation_type: Some(attestation_type).filter(|kind| !kind.is_empty()),
+        banned,
+        can_reattest,
+        selectors: selectors.map_err(|error| Failure::malformed("failed to parse selectors", error))?,
+        // A time that can't be read is ignored, as in SPIRE.
+        expires_before: expires_before_time(expires_before),
+    })
+}
+
+/// Reads a time as clients send it: `2006-01-02 15:04:05 -0700 -07`.
+fn expires_before_time(text: &str) -> Option<jiff::Timestamp> {
+    let without_zone_name = text.rsplit_once(' ')?.0;
+    strtime::parse("%Y-%m-%d %H:%M:%S %z", without_zone_name).ok()?.to_timestamp().ok()
+}

@@ -1,0 +1,39 @@
+//! `PostStatus`.
+
+use std::sync::Arc;
+
+use steeple_audit::EventKind;
+use steeple_proto::spire::api::server::agent::v1 as pb;
+use steeple_store::units::SetAgentVersion;
+use tonic::{Code, Status};
+use tracing::debug;
+
+use crate::api::call::Call;
+use crate::api::status::Failure;
+use crate::core::Core;
+
+/// Longest version taken, in characters.
+const MAX_VERSION: usize = 255;
+
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    call: &Call,
+    request: pb::PostStatusRequest,
+) -> Result<pb::PostStatusResponse, Status> {
+    let id = call.caller_id()?.clone();
+    let agent_version = request.agent_version;
+    if agent_version.is_empty() {
+        return Ok(pb::PostStatusResponse {});
+    }
+    if agent_version.chars().count() > MAX_VERSION {
+        let message = "agent version is too long (max 255 characters)";
+        return Err(Failure::new(Code::InvalidArgument, message).into());
+    }
+    let event = EventKind::AgentStatusPosted { id: id.clone(), agent_version: agent_version.clone() };
+    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
+    recorded.map_err(|error| Failure::of(Code::Internal, "failed to update agent", error))?;
+    let written = core.store.write(SetAgentVersion { id, agent_version: agent_version.clone() }).await;
+    written.map_err(|error| Failure::store("failed to update agent", &error))?;
+    debug!(agent_version, "Agent status updated");
+    Ok(pb::PostStatusResponse {})
+}

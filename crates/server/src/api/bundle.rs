@@ -1,0 +1,101 @@
+//! The Bundle service.
+
+mod append_bundle;
+mod batch_delete_federated_bundle;
+mod batch_write_federated_bundle;
+mod get_bundle;
+mod list_federated_bundles;
+
+use std::sync::Arc;
+
+use steeple_proto::spire::api::server::bundle::v1 as pb;
+use steeple_proto::spire::api::types;
+use tonic::{Code, Request, Response, Status};
+
+use super::call::Call;
+use super::status::Failure;
+use crate::core::Core;
+
+pub(super) struct Service(pub(super) Arc<Core>);
+
+#[tonic::async_trait]
+impl pb::bundle_server::Bundle for Service {
+    async fn count_bundles(
+        &self,
+        _request: Request<pb::CountBundlesRequest>,
+    ) -> Result<Response<pb::CountBundlesResponse>, Status> {
+        list_federated_bundles::count(&self.0).await.map(Response::new)
+    }
+
+    async fn get_bundle(&self, request: Request<pb::GetBundleRequest>) -> Result<Response<types::Bundle>, Status> {
+        get_bundle::own(&self.0, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn append_bundle(
+        &self,
+        request: Request<pb::AppendBundleRequest>,
+    ) -> Result<Response<types::Bundle>, Status> {
+        let call = Call::of(&request)?;
+        append_bundle::handle(&self.0, &call, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn publish_jwt_authority(
+        &self,
+        _request: Request<pb::PublishJwtAuthorityRequest>,
+    ) -> Result<Response<pb::PublishJwtAuthorityResponse>, Status> {
+        Err(Status::unimplemented("not available yet"))
+    }
+
+    async fn publish_wit_authority(
+        &self,
+        _request: Request<pb::PublishWitAuthorityRequest>,
+    ) -> Result<Response<pb::PublishWitAuthorityResponse>, Status> {
+        Err(Failure::new(Code::Unimplemented, "WIT-SVID functionality is not yet implemented").into())
+    }
+
+    async fn list_federated_bundles(
+        &self,
+        request: Request<pb::ListFederatedBundlesRequest>,
+    ) -> Result<Response<pb::ListFederatedBundlesResponse>, Status> {
+        list_federated_bundles::list(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_federated_bundle(
+        &self,
+        request: Request<pb::GetFederatedBundleRequest>,
+    ) -> Result<Response<types::Bundle>, Status> {
+        get_bundle::federated(&self.0, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn batch_create_federated_bundle(
+        &self,
+        request: Request<pb::BatchCreateFederatedBundleRequest>,
+    ) -> Result<Response<pb::BatchCreateFederatedBundleResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(Response::new(batch_write_federated_bundle::create(&self.0, &call, &request.into_inner()).await))
+    }
+
+    async fn batch_update_federated_bundle(
+        &self,
+        request: Request<pb::BatchUpdateFederatedBundleRequest>,
+    ) -> Result<Response<pb::BatchUpdateFederatedBundleResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(Response::new(batch_write_federated_bundle::update(&self.0, &call, &request.into_inner()).await))
+    }
+
+    async fn batch_set_federated_bundle(
+        &self,
+        request: Request<pb::BatchSetFederatedBundleRequest>,
+    ) -> Result<Response<pb::BatchSetFederatedBundleResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(Response::new(batch_write_federated_bundle::set(&self.0, &call, &request.into_inner()).await))
+    }
+
+    async fn batch_delete_federated_bundle(
+        &self,
+        request: Request<pb::BatchDeleteFederatedBundleRequest>,
+    ) -> Result<Response<pb::BatchDeleteFederatedBundleResponse>, Status> {
+        let call = Call::of(&request)?;
+        batch_delete_federated_bundle::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
+    }
+}

@@ -1,0 +1,101 @@
+//! A call that was let in: who calls, and as what.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use steeple_audit::Actor;
+use steeple_crypto::x509::Certificate;
+use steeple_net::{Peer, UnixPeer};
+use steeple_policy::Role;
+use steeple_types::{EntryId, SpiffeId};
+use tonic::{Code, Request, Status};
+
+use crate::api::table::Row;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// A process on the private socket.
+    Local(UnixPeer),
+    /// A party on the network, with its X.509-SVID if it showed one.
+    Remote { address: SocketAddr, svid: Option<Arc<CallerSvid>> },
+}
+
+/// The X.509-SVID that a caller showed; the handshake verified its chain.
+#[derive(Debug)]
+pub(crate) struct CallerSvid {
+    pub(crate) id: SpiffeId,
+    pub(crate) certificate: Certificate,
+}
+
+impl Caller {
+    /// Reads who calls from the connection.
+    pub(crate) fn of(peer: &Peer) -> Result<Self, Status> {
+        let (address, chain) = match peer {
+            Peer::Unix(peer) => return Ok(Self::Local(peer.clone())),
+            Peer::Tls { address, chain } => (*address, chain),
+        };
+        let Some(leaf) = chain.first() else { return Ok(Self::Remote { address, svid: None }) };
+        let unauthenticated = |text: &str| Status::new(Code::Unauthenticated, text);
+        let certificate =
+            Certificate::from_der(leaf).map_err(|_| unauthenticated("client certificate can not be parsed"))?;
+        let id = match certificate.uris() {
+            [] => return Err(unauthenticated("client certificate has no URI SAN")),
+            [uri] => SpiffeId::parse(uri)
+                .map_err(|error| unauthenticated(&format!("client certificate has a malformed URI SAN: {error}")))?,
+            _ => return Err(unauthenticated("client certificate has more than one URI SAN")),
+        };
+        Ok(Self::Remote { address, svid: Some(Arc::new(CallerSvid { id, certificate })) })
+    }
+
+    pub(crate) fn svid(&self) -> Option<&CallerSvid> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote { svid, .. } => svid.as_deref(),
+        }
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
+    /// Who it is, for the audit log.
+    pub(crate) fn actor(&self) -> Actor {
+        match self {
+            Self::Local(peer) => Actor::Local { uid: peer.uid, pid: peer.process.pid() },
+            Self::Remote { svid: Some(svid), .. } => Actor::Svid(svid.id.clone()),
+            Self::Remote { svid: None, .. } => Actor::Anonymous,
+        }
+    }
+}
+
+/// A call that was let in. The gate puts it into the request's extensions; no handler runs without it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) row: &'static Row,
+    pub(crate) caller: Caller,
+    pub(crate) role: Role,
+    /// The caller's downstream entry, if it was let in by it.
+    pub(crate) downstream_entry: Option<EntryId>,
+}
+
+impl Call {
+    /// The call of a request.
+    ///
+    /// # Errors
+    /// `Internal` when the request did not come through the gate.
+    pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, Status> {
+        let call = request.extensions().get::<Self>().cloned();
+        call.ok_or_else(|| Status::internal("request was not authorized"))
+    }
+
+    /// The caller's SPIFFE ID, which methods for agents and downstream servers have.
+    pub(crate) fn caller_id(&self) -> Result<&SpiffeId, Status> {
+        let svid = self.caller.svid();
+        svid.map(|svid| &svid.id).ok_or_else(|| Status::internal("caller ID missing from request context"))
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        self.caller.actor()
+    }
+}

@@ -1,0 +1,51 @@
+//! Between the forms of the wire and the domain, once for all RPCs.
+
+mod bundle;
+mod dns;
+mod entry;
+mod id;
+mod node;
+mod selector;
+
+use jiff::Timestamp;
+use steeple_store::{Match, Page};
+use steeple_types::TrustDomain;
+
+pub(super) use bundle::{bundle_from_pb, bundle_to_pb, jwt_authorities, x509_authorities};
+pub(super) use dns::{check_dns_name, check_wildcard_overlap};
+pub(super) use entry::{entry_from_pb, entry_mask, entry_to_pb};
+pub(super) use id::{agent_id, id_from_pb, id_to_pb, member_id, workload_id, workload_id_of};
+pub(super) use node::node_to_pb;
+pub(super) use selector::{selector_filter, selector_to_pb, selectors_from_pb};
+
+/// Seconds since the epoch, 0 for no time.
+pub(super) fn seconds(time: Option<Timestamp>) -> i64 {
+    time.map_or(0, Timestamp::as_second)
+}
+
+/// The page that a request asks for.
+pub(super) fn page(size: i32, token: String) -> Page {
+    Page { size: usize::try_from(size).unwrap_or_default(), token }
+}
+
+/// A match behaviour by its number; what is not known counts as exact.
+pub(super) fn behavior(number: i32) -> Match {
+    match number {
+        1 => Match::Subset,
+        2 => Match::Superset,
+        3 => Match::Any,
+        _ => Match::Exact,
+    }
+}
+
+/// Trust domains of a filter or entry, without repetition.
+pub(super) fn trust_domains(names: &[String]) -> Result<Vec<TrustDomain>, steeple_types::IdError> {
+    let mut domains = Vec::with_capacity(names.len());
+    for name in names {
+        let domain = TrustDomain::parse(name)?;
+        if !domains.contains(&domain) {
+            domains.push(domain);
+        }
+    }
+    Ok(domains)
+}

@@ -1,0 +1,49 @@
+//! `BatchUpdateEntry`.
+
+use std::sync::Arc;
+
+use steeple_audit::EventKind;
+use steeple_proto::spire::api::server::entry::v1 as pb;
+use steeple_proto::spire::api::server::entry::v1::batch_update_entry_response::Result as Item;
+use steeple_proto::spire::api::types;
+use steeple_store::units::{EntryMask, UpdateEntry};
+use tonic::Code;
+
+use crate::api::call::Call;
+use crate::api::convert::{entry_from_pb, entry_mask, entry_to_pb};
+use crate::api::status::{Failure, ok};
+use crate::core::Core;
+
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    call: &Call,
+    request: &pb::BatchUpdateEntryRequest,
+) -> pb::BatchUpdateEntryResponse {
+    let input = entry_mask(request.input_mask.as_ref());
+    let mut results = Vec::with_capacity(request.entries.len());
+    for entry in &request.entries {
+        let result = match update(core, call, entry, input, request.output_mask.as_ref()).await {
+            Ok(entry) => Item { status: Some(ok()), entry: Some(entry) },
+            Err(failure) => Item { status: Some(failure.item()), entry: None },
+        };
+        results.push(result);
+    }
+    pb::BatchUpdateEntryResponse { results }
+}
+
+async fn update(
+    core: &Arc<Core>,
+    call: &Call,
+    entry: &types::Entry,
+    mask: EntryMask,
+    output: Option<&types::EntryMask>,
+) -> Result<types::Entry, Failure> {
+    let entry = entry_from_pb(core.trust_domain(), entry, &mask, true)
+        .map_err(|error| Failure::malformed("failed to convert entry", error))?;
+    let event = EventKind::EntryUpdated { id: entry.id.clone() };
+    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
+    recorded.map_err(|error| Failure::of(Code::Internal, "failed to update entry", error))?;
+    let written = core.store.write(UpdateEntry { entry, mask }).await;
+    let written = written.map_err(|error| Failure::store("failed to update entry", &error))?;
+    Ok(entry_to_pb(&written.value, output))
+}

@@ -1,0 +1,75 @@
+//! `ListEntries` and `CountEntries`, which share their filter.
+
+use std::sync::Arc;
+
+use steeple_proto::spire::api::server::entry::v1 as pb;
+use steeple_proto::spire::api::types;
+use steeple_store::{EntryFilter, TrustDomainMatch};
+use tonic::{Code, Status};
+
+use crate::api::convert::{behavior, entry_to_pb, id_from_pb, member_id, page, selector_filter, trust_domains};
+use crate::api::status::Failure;
+use crate::core::Core;
+
+pub(super) async fn list(core: &Arc<Core>, request: pb::ListEntriesRequest) -> Result<pb::ListEntriesResponse, Status> {
+    let filter = filter(core, &request.filter.unwrap_or_default())?;
+    let page = page(request.page_size, request.page_token);
+    let entries = core.store.read("registration_entry.list", move |tx| tx.entries(&filter, &page)).await;
+    let entries = entries.map_err(|error| Failure::of(Code::Internal, "failed to list entries", error))?;
+    let mask = request.output_mask.as_ref();
+    Ok(pb::ListEntriesResponse {
+        entries: entries.items.iter().map(|entry| entry_to_pb(entry, mask)).collect(),
+        next_page_token: entries.next_token,
+    })
+}
+
+pub(super) async fn count(
+    core: &Arc<Core>,
+    request: pb::CountEntriesRequest,
+) -> Result<pb::CountEntriesResponse, Status> {
+    let asked = request.filter.unwrap_or_default();
+    let filter = filter(
+        core,
+        &pb::list_entries_request::Filter {
+            by_spiffe_id: asked.by_spiffe_id,
+            by_parent_id: asked.by_parent_id,
+            by_selectors: asked.by_selectors,
+            by_federates_with: asked.by_federates_with,
+            by_hint: asked.by_hint,
+            by_downstream: asked.by_downstream,
+        },
+    )?;
+    let count = core.store.read("registration_entry.count", move |tx| tx.count_entries(&filter)).await;
+    let count = count.map_err(|error| Failure::of(Code::Internal, "failed to count entries", error))?;
+    Ok(pb::CountEntriesResponse { count: i32::try_from(count).unwrap_or(i32::MAX) })
+}
+
+fn filter(core: &Core, asked: &pb::list_entries_request::Filter) -> Result<EntryFilter, Failure> {
+    let mut filter = EntryFilter { downstream: asked.by_downstream, ..EntryFilter::default() };
+    filter.hint = asked.by_hint.clone().filter(|hint| !hint.is_empty());
+    if let Some(id) = &asked.by_parent_id {
+        let id = member_id(core.trust_domain(), Some(id));
+        filter.parent_id = Some(id.map_err(|error| Failure::malformed("malformed parent ID filter", error))?);
+    }
+    if let Some(id) = &asked.by_spiffe_id {
+        let id = id_from_pb(Some(id));
+        filter.spiffe_id = Some(id.map_err(|error| Failure::malformed("malformed SPIFFE ID filter", error))?);
+    }
+    if let Some(selectors) = &asked.by_selectors {
+        let selectors = selector_filter(selectors);
+        filter.selectors = Some(selectors.map_err(|error| Failure::malformed("malformed selectors filter", error))?);
+    }
+    if let Some(federates_with) = &asked.by_federates_with {
+        filter.federates_with = Some(federates_with_filter(federates_with)?);
+    }
+    Ok(filter)
+}
+
+fn federates_with_filter(asked: &types::FederatesWithMatch) -> Result<TrustDomainMatch, Failure> {
+    let malformed = |error: String| Failure::malformed("malformed federates with filter", error);
+    if asked.trust_domains.is_empty() {
+        return Err(malformed("empty trust domain set".to_owned()));
+    }
+    let trust_domains = trust_domains(&asked.trust_domains).map_err(|error| malformed(error.to_string()))?;
+    Ok(TrustDomainMatch { trust_domains, behavior: behavior(asked.r#match) })
+}

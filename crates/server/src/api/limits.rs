@@ -1,0 +1,131 @@
+//! Limits on calls per address: token buckets in which callers wait for their turn.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use steeple_clock::Clock;
+use tonic::{Code, Status};
+
+use crate::api::table::Rate;
+
+/// Longest wait for a turn.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// How often full buckets are dropped.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// Which limits are switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateSettings {
+    /// `ratelimit.attestation`.
+    pub attestation: bool,
+    /// `ratelimit.signing`.
+    pub signing: bool,
+}
+
+/// The buckets of all addresses.
+pub(crate) struct Limits {
+    settings: RateSettings,
+    clock: Clock,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Default)]
+struct Buckets {
+    by_address: HashMap<(Rate, IpAddr), Bucket>,
+    swept: Duration,
+}
+
+struct Bucket {
+    tokens: f64,
+    filled: Duration,
+}
+
+impl Limits {
+    pub(crate) fn new(settings: RateSettings, clock: Clock) -> Self {
+        Self { settings, clock, buckets: Mutex::default() }
+    }
+
+    /// Waits for the turn of `count` items from `address`.
+    pub(crate) async fn wait(&self, rate: Rate, address: IpAddr, count: usize) -> Result<(), Status> {
+        let Some(per_second) = self.per_second(rate) else { return Ok(()) };
+        if count > per_second {
+            let message = format!("rate ({count}) exceeds burst size ({per_second})");
+            return Err(Status::new(Code::ResourceExhausted, message));
+        }
+        let wait = self.reserve(rate, address, count, per_second);
+        match wait {
+            Some(wait) if wait.is_zero() => Ok(()),
+            Some(wait) => {
+                self.clock.sleep(wait).await;
+                Ok(())
+            }
+            None => Err(Status::new(Code::ResourceExhausted, "rate: Wait would take longer than 30 seconds")),
+        }
+    }
+
+    fn per_second(&self, rate: Rate) -> Option<usize> {
+        match rate {
+            Rate::Unlimited => None,
+            Rate::Attest => self.settings.attestation.then_some(1),
+            Rate::SignX509 | Rate::SignJwt | Rate::SignWit => self.settings.signing.then_some(500),
+            Rate::PushKey => Some(500),
+            Rate::PostStatus => Some(10),
+        }
+    }
+
+    /// Takes tokens, in advance if need be, and tells how long to wait for them; `None` when that is too long.
+    #[expect(clippy::cast_precision_loss, reason = "counts are at most 500")]
+    fn reserve(&self, rate: Rate, address: IpAddr, count: usize, per_second: usize) -> Option<Duration> {
+        let (now, full) = (self.clock.monotonic(), per_second as f64);
+        let mut buckets = self.buckets.lock();
+        if now.saturating_sub(buckets.swept) > SWEEP {
+            buckets.swept = now;
+            buckets.by_address.retain(|_, bucket| now.saturating_sub(bucket.filled) < SWEEP);
+        }
+        let bucket = buckets.by_address.entry((rate, address)).or_insert(Bucket { tokens: full, filled: now });
+        let refilled = now.saturating_sub(bucket.filled).as_secs_f64() * full;
+        let left = (bucket.tokens + refilled).min(full) - count as f64;
+        let wait = Duration::from_secs_f64((-left / full).max(0.0));
+        if wait > MAX_WAIT {
+            return None;
+        }
+        *bucket = Bucket { tokens: left, filled: now };
+        Some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn second_attestation_of_an_address_waits_a_second() {
+        let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let limits = Limits::new(RateSettings { attestation: true, signing: true }, clock);
+        let (here, there) = ("127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap());
+        limits.wait(Rate::Attest, here, 1).await.unwrap();
+        limits.wait(Rate::Attest, there, 1).await.unwrap();
+        let second = limits.wait(Rate::Attest, here, 1);
+        let advance = async {
+            hand.wait_for_sleepers(1).await;
+            hand.advance(Duration::from_secs(1));
+        };
+        tokio::join!(second, advance).0.unwrap();
+    }
+
+    #[tokio::test]
+    async fn oversized_batch_is_refused_and_switched_off_limits_let_through() {
+        let (clock, _) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let here = "127.0.0.1".parse().unwrap();
+        let limits = Limits::new(RateSettings { attestation: false, signing: true }, clock);
+        let status = limits.wait(Rate::SignX509, here, 501).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "rate (501) exceeds burst size (500)"));
+        for _ in 0..3 {
+            limits.wait(Rate::Attest, here, 1).await.unwrap();
+        }
+    }
+}

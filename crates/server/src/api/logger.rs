@@ -1,0 +1,81 @@
+//! The Logger service.
+
+use std::sync::Arc;
+
+use steeple_audit::EventKind;
+use steeple_proto::spire::api::server::logger::v1 as pb;
+use steeple_proto::spire::api::types;
+use tonic::{Code, Request, Response, Status};
+use tracing::info;
+
+use super::call::Call;
+use super::status::Failure;
+use crate::core::Core;
+use crate::parts::LogLevel;
+
+pub(super) struct Service(pub(super) Arc<Core>);
+
+impl Service {
+    fn state(&self) -> types::Logger {
+        types::Logger {
+            current_level: level_to_pb(self.0.log.level()).into(),
+            launch_level: level_to_pb(self.0.log.launch_level()).into(),
+        }
+    }
+
+    async fn set(&self, call: &Call, level: LogLevel) -> Result<types::Logger, Status> {
+        let event = EventKind::LogLevelSet { level: format!("{level:?}").to_lowercase() };
+        let recorded = self.0.audit.record(self.0.clock.now(), call.actor(), event).await;
+        recorded.map_err(|error| Failure::of(Code::Internal, "failed to set the log level", error))?;
+        self.0.log.set_level(level);
+        Ok(self.state())
+    }
+}
+
+#[tonic::async_trait]
+impl pb::logger_server::Logger for Service {
+    async fn get_logger(&self, _request: Request<pb::GetLoggerRequest>) -> Result<Response<types::Logger>, Status> {
+        info!("GetLogger Called");
+        Ok(Response::new(self.state()))
+    }
+
+    async fn set_log_level(&self, request: Request<pb::SetLogLevelRequest>) -> Result<Response<types::Logger>, Status> {
+        let call = Call::of(&request)?;
+        let level = level_from_pb(request.into_inner().new_level())
+            .ok_or_else(|| Failure::new(Code::InvalidArgument, "newLevel value cannot be LogLevel_UNSPECIFIED"))?;
+        self.set(&call, level).await.map(Response::new)
+    }
+
+    async fn reset_log_level(
+        &self,
+        request: Request<pb::ResetLogLevelRequest>,
+    ) -> Result<Response<types::Logger>, Status> {
+        let call = Call::of(&request)?;
+        self.set(&call, self.0.log.launch_level()).await.map(Response::new)
+    }
+}
+
+fn level_to_pb(level: LogLevel) -> types::LogLevel {
+    match level {
+        LogLevel::Panic => types::LogLevel::Panic,
+        LogLevel::Fatal => types::LogLevel::Fatal,
+        LogLevel::Error => types::LogLevel::Error,
+        LogLevel::Warn => types::LogLevel::Warn,
+        LogLevel::Info => types::LogLevel::Info,
+        LogLevel::Debug => types::LogLevel::Debug,
+        LogLevel::Trace => types::LogLevel::Trace,
+    }
+}
+
+fn level_from_pb(level: types::LogLevel) -> Option<LogLevel> {
+    Some(match level {
+        types::LogLevel::Unspecified => return None,
+        types::LogLevel::Panic => LogLevel::Panic,
+        types::LogLevel::Fatal => LogLevel::Fatal,
+        types::LogLevel::Error => LogLevel::Error,
+        types::LogLevel::Warn => LogLevel::Warn,
+        types::LogLevel::Info => LogLevel::Info,
+        types::LogLevel::Debug => LogLevel::Debug,
+        types::LogLevel::Trace => LogLevel::Trace,
+    })
+}

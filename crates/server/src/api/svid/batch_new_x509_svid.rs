@@ -1,0 +1,91 @@
+//! `BatchNewX509SVID`: the hot path of a server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steeple_ca::{SvidProfile, X509Request};
+use steeple_crypto::x509::Csr;
+use steeple_proto::spire::api::server::svid::v1 as pb;
+use steeple_proto::spire::api::types;
+use steeple_types::{Entry, EntryId};
+use tonic::{Code, Status};
+use tracing::debug;
+
+use super::x509_to_pb;
+use crate::api::call::Call;
+use crate::api::status::{Failure, ok};
+use crate::core::Core;
+use crate::ops::svid::issue_x509;
+
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    call: &Call,
+    request: pb::BatchNewX509svidRequest,
+) -> Result<pb::BatchNewX509svidResponse, Status> {
+    if request.params.is_empty() {
+        return Err(Failure::new(Code::InvalidArgument, "missing parameters").into());
+    }
+    core.limit(call, request.params.len()).await.map_err(|status| {
+        Failure::of(status.code(), "rejecting request due to certificate signing rate limiting", status.message())
+    })?;
+    let agent = call.caller_id()?;
+    let entries = core.entries.read(|index| {
+        let find = |params: &pb::NewX509svidParams| {
+            let id = EntryId::parse(&params.entry_id).ok()?;
+            index.authorized_entry(agent, &id)
+        };
+        request.params.iter().map(find).collect::<Vec<_>>()
+    });
+    let entries =
+        entries.await.map_err(|error| Failure::of(Code::Internal, "failed to fetch registration entries", error))?;
+    let mut results = Vec::with_capacity(request.params.len());
+    for (params, entry) in request.params.iter().zip(entries) {
+        let result = match issue(core, call, params, entry.as_deref()).await {
+            Ok(svid) => pb::batch_new_x509svid_response::Result { status: Some(ok()), svid: Some(svid) },
+            Err(failure) => pb::batch_new_x509svid_response::Result { status: Some(failure.item()), svid: None },
+        };
+        results.push(result);
+    }
+    Ok(pb::BatchNewX509svidResponse { results })
+}
+
+async fn issue(
+    core: &Arc<Core>,
+    call: &Call,
+    params: &pb::NewX509svidParams,
+    entry: Option<&Entry>,
+) -> Result<types::X509svid, Failure> {
+    if params.entry_id.is_empty() {
+        return Err(Failure::new(Code::InvalidArgument, "missing entry ID"));
+    }
+    if params.csr.is_empty() {
+        return Err(Failure::new(Code::InvalidArgument, "missing CSR"));
+    }
+    let entry = entry.ok_or_else(|| Failure::new(Code::NotFound, "entry not found or not authorized"))?;
+    let csr = Csr::from_der(&params.csr).map_err(|error| Failure::malformed("malformed CSR", error))?;
+    csr.verify_signature().map_err(|error| Failure::malformed("invalid CSR signature", error))?;
+    let ttl = match entry.x509_svid_ttl {
+        0 => core.settings.default_x509_svid_ttl,
+        seconds => Duration::from_secs(seconds.into()),
+    };
+    // Only the key of the request is used; the names are the entry's.
+    let request = X509Request {
+        id: entry.spiffe_id.clone(),
+        public_key: csr.public_key(),
+        dns_names: &entry.dns_names,
+        ttl,
+        subject: None,
+        profile: SvidProfile::Svid,
+    };
+    let svid =
+        issue_x509::issue(core, call.actor(), request, Some(entry.id.clone()), "failed to sign X509-SVID").await?;
+    debug!(
+        entry_id = %entry.id,
+        expiration = %svid.expires_at,
+        revision_number = entry.revision_number,
+        serial_num = svid.serial_number,
+        spiffe_id = %svid.id,
+        "Signed X509 SVID"
+    );
+    Ok(x509_to_pb(svid))
+}

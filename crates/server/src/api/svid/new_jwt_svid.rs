@@ -1,0 +1,43 @@
+//! `NewJWTSVID`: a token for an entry that the calling agent is authorised for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steeple_ca::JwtRequest;
+use steeple_proto::spire::api::server::svid::v1 as pb;
+use steeple_types::EntryId;
+use tonic::{Code, Status};
+use tracing::debug;
+
+use super::{jwt_disabled, jwt_to_pb};
+use crate::api::call::Call;
+use crate::api::status::Failure;
+use crate::core::Core;
+use crate::ops::svid::issue_jwt;
+
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    call: &Call,
+    request: pb::NewJwtsvidRequest,
+) -> Result<pb::NewJwtsvidResponse, Status> {
+    jwt_disabled(core)?;
+    let agent = call.caller_id()?;
+    let entry_id = EntryId::parse(&request.entry_id).ok();
+    let entry = core.entries.read(|index| entry_id.and_then(|id| index.authorized_entry(agent, &id))).await;
+    let entry = entry.map_err(|error| Failure::of(Code::Internal, "failed to fetch registration entries", error))?;
+    let entry = entry.ok_or_else(|| Failure::new(Code::NotFound, "entry not found or not authorized"))?;
+    let ttl = match entry.jwt_svid_ttl {
+        0 => core.settings.default_jwt_svid_ttl,
+        seconds => Duration::from_secs(seconds.into()),
+    };
+    let audience = format!("{:?}", request.audience);
+    let mint = JwtRequest {
+        id: entry.spiffe_id.clone(),
+        audience: request.audience,
+        ttl,
+        include_jti: entry.jwt_svid_include_jti,
+    };
+    let svid = issue_jwt::issue(core, call.actor(), mint, Some(entry.id.clone())).await?;
+    debug!(audience, expiration = %svid.expires_at, spiffe_id = %svid.id, "Server CA successfully signed JWT SVID");
+    Ok(pb::NewJwtsvidResponse { svid: Some(jwt_to_pb(svid, entry.hint.clone())) })
+}

@@ -1,0 +1,206 @@
+//! One row per RPC: who may call it, by which rate it is limited, whether it changes state, and since when it is there.
+
+use steeple_policy::Callers;
+
+use self::AuditClass::{Change, Credential, Read};
+use self::Rate::{Attest, PostStatus, PushKey, SignJwt, SignWit, SignX509, Unlimited};
+
+/// The bucket that limits calls of one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rate {
+    /// None.
+    Unlimited,
+    /// Attestations.
+    Attest,
+    /// Signing of certificates; batches count per item.
+    SignX509,
+    /// Signing of JWT-SVIDs.
+    SignJwt,
+    /// Signing of WIT-SVIDs.
+    SignWit,
+    /// Publishing of keys.
+    PushKey,
+    /// Status reports of agents.
+    PostStatus,
+}
+
+/// What a call leaves in the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditClass {
+    /// It reads.
+    Read,
+    /// It changes state.
+    Change,
+    /// It issues a credential.
+    Credential,
+}
+
+/// Whether an RPC is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It is.
+    Now,
+    /// It comes with the feature named.
+    Later(&'static str),
+}
+
+/// A row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Full method, `/package.Service/Method`.
+    pub method: &'static str,
+    /// Who may call it.
+    pub callers: Callers,
+    /// By which rate it is limited.
+    pub rate: Rate,
+    /// What it leaves in the audit log.
+    pub audit: AuditClass,
+    /// Whether it is there.
+    pub availability: Availability,
+}
+
+impl Row {
+    /// The row of a method.
+    pub fn find(method: &str) -> Option<&'static Self> {
+        TABLE.iter().find(|row| row.method == method)
+    }
+
+    /// The service without `spire.api.server.`, as logs name it: `agent.v1.Agent`.
+    pub fn service(&self) -> &'static str {
+        let service = self.method.trim_start_matches('/').rsplit_once('/').map_or("", |(service, _)| service);
+        service.strip_prefix("spire.api.server.").unwrap_or(service)
+    }
+
+    /// The method without its service.
+    pub fn name(&self) -> &'static str {
+        self.method.rsplit_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+const fn row(method: &'static str, callers: Callers, rate: Rate, audit: AuditClass) -> Row {
+    Row { method, callers, rate, audit, availability: Availability::Now }
+}
+
+const fn later(method: &'static str, callers: Callers, feature: &'static str) -> Row {
+    let availability = Availability::Later(feature);
+    Row { method, callers, rate: Unlimited, audit: Change, availability }
+}
+
+const ROTATION: &str = "authority rotation by request";
+const NESTING: &str = "nested servers";
+
+/// All rows.
+#[rustfmt::skip]
+pub const TABLE: &[Row] = &[
+    row("/spire.api.server.agent.v1.Agent/CountAgents", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.agent.v1.Agent/ListAgents", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.agent.v1.Agent/GetAgent", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.agent.v1.Agent/DeleteAgent", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.agent.v1.Agent/BanAgent", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.agent.v1.Agent/AttestAgent", Callers::ANY, Attest, Credential),
+    row("/spire.api.server.agent.v1.Agent/RenewAgent", Callers::AGENT, SignX509, Credential),
+    row("/spire.api.server.agent.v1.Agent/PostStatus", Callers::AGENT, PostStatus, Change),
+    row("/spire.api.server.agent.v1.Agent/CreateJoinToken", Callers::ADMIN, Unlimited, Change),
+
+    row("/spire.api.server.bundle.v1.Bundle/GetBundle", Callers::ANY, Unlimited, Read),
+    row("/spire.api.server.bundle.v1.Bundle/AppendBundle", Callers::ADMIN, Unlimited, Change),
+    later("/spire.api.server.bundle.v1.Bundle/PublishJWTAuthority", Callers::DOWNSTREAM, NESTING),
+    row("/spire.api.server.bundle.v1.Bundle/PublishWITAuthority", Callers::DOWNSTREAM, PushKey, Change),
+    row("/spire.api.server.bundle.v1.Bundle/CountBundles", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.bundle.v1.Bundle/ListFederatedBundles", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.bundle.v1.Bundle/GetFederatedBundle", Callers::ADMIN_OR_AGENT, Unlimited, Read),
+    row("/spire.api.server.bundle.v1.Bundle/BatchCreateFederatedBundle", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.bundle.v1.Bundle/BatchUpdateFederatedBundle", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.bundle.v1.Bundle/BatchSetFederatedBundle", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.bundle.v1.Bundle/BatchDeleteFederatedBundle", Callers::ADMIN, Unlimited, Change),
+
+    row("/spire.api.server.debug.v1.Debug/GetInfo", Callers::LOCAL, Unlimited, Read),
+
+    row("/spire.api.server.entry.v1.Entry/CountEntries", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.entry.v1.Entry/ListEntries", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.entry.v1.Entry/GetEntry", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.entry.v1.Entry/BatchCreateEntry", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.entry.v1.Entry/BatchUpdateEntry", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.entry.v1.Entry/BatchDeleteEntry", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.entry.v1.Entry/GetAuthorizedEntries", Callers::AGENT, Unlimited, Read),
+    row("/spire.api.server.entry.v1.Entry/SyncAuthorizedEntries", Callers::AGENT, Unlimited, Read),
+
+    later("/spire.api.server.localauthority.v1.LocalAuthority/GetJWTAuthorityState", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/PrepareJWTAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/ActivateJWTAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintJWTAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeJWTAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/GetX509AuthorityState", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/PrepareX509Authority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/ActivateX509Authority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintX509Authority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintX509UpstreamAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeX509Authority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeX509UpstreamAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/GetWITAuthorityState", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/PrepareWITAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/ActivateWITAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintWITAuthority", Callers::ADMIN, ROTATION),
+    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeWITAuthority", Callers::ADMIN, ROTATION),
+
+    row("/spire.api.server.logger.v1.Logger/GetLogger", Callers::LOCAL, Unlimited, Read),
+    row("/spire.api.server.logger.v1.Logger/SetLogLevel", Callers::LOCAL, Unlimited, Change),
+    row("/spire.api.server.logger.v1.Logger/ResetLogLevel", Callers::LOCAL, Unlimited, Change),
+
+    row("/spire.api.server.svid.v1.SVID/MintX509SVID", Callers::ADMIN, Unlimited, Credential),
+    row("/spire.api.server.svid.v1.SVID/MintJWTSVID", Callers::ADMIN, Unlimited, Credential),
+    row("/spire.api.server.svid.v1.SVID/MintWITSVID", Callers::ADMIN, Unlimited, Credential),
+    row("/spire.api.server.svid.v1.SVID/BatchNewX509SVID", Callers::AGENT, SignX509, Credential),
+    row("/spire.api.server.svid.v1.SVID/NewJWTSVID", Callers::AGENT, SignJwt, Credential),
+    row("/spire.api.server.svid.v1.SVID/BatchNewWITSVID", Callers::AGENT, SignWit, Credential),
+    row("/spire.api.server.svid.v1.SVID/NewDownstreamX509CA", Callers::DOWNSTREAM, SignX509, Credential),
+
+    row("/spire.api.server.trustdomain.v1.TrustDomain/ListFederationRelationships", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.trustdomain.v1.TrustDomain/GetFederationRelationship", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.trustdomain.v1.TrustDomain/BatchCreateFederationRelationship", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.trustdomain.v1.TrustDomain/BatchUpdateFederationRelationship", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.trustdomain.v1.TrustDomain/BatchDeleteFederationRelationship", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.trustdomain.v1.TrustDomain/RefreshBundle", Callers::ADMIN, Unlimited, Change),
+
+    row("/grpc.health.v1.Health/Check", Callers::LOCAL, Unlimited, Read),
+    row("/grpc.health.v1.Health/List", Callers::LOCAL, Unlimited, Read),
+    row("/grpc.health.v1.Health/Watch", Callers::LOCAL, Unlimited, Read),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_nine_services_has_one_row() {
+        let set = prost_types::FileDescriptorSet::decode(steeple_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mut methods = BTreeSet::new();
+        for file in set.file {
+            let package = file.package().to_owned();
+            if !package.starts_with("spire.api.server.") && package != "grpc.health.v1" {
+                continue;
+            }
+            for service in &file.service {
+                methods.extend(service.method.iter().map(|m| format!("/{package}.{}/{}", service.name(), m.name())));
+            }
+        }
+        let rows: Vec<String> = TABLE.iter().map(|row| row.method.to_owned()).collect();
+        assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), methods);
+        assert_eq!(rows.len(), methods.len(), "a method has two rows");
+        assert_eq!(rows.len(), 65);
+    }
+
+    #[test]
+    fn documentation_lists_what_comes_later() {
+        let page = include_str!("../../../../docs/reference/not-yet.md");
+        let documented: BTreeSet<&str> =
+            page.lines().filter_map(|line| line.strip_prefix("| `/")?.split('`').next()).collect();
+        let later = TABLE.iter().filter(|row| row.availability != Availability::Now);
+        let later: BTreeSet<&str> = later.map(|row| row.method.trim_start_matches('/')).collect();
+        assert_eq!(documented, later);
+    }
+}

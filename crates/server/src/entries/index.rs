@@ -1,0 +1,210 @@
+//! The index itself: pure, changed by `apply_…` only.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use steeple_types::{AttestedNode, Entry, EntryId, SpiffeId};
+
+/// Entries by ID and parent, nodes by ID.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Index {
+    entries: HashMap<EntryId, Arc<Entry>>,
+    /// Children of a parent, in order of their IDs.
+    children: HashMap<SpiffeId, BTreeMap<EntryId, Arc<Entry>>>,
+    nodes: HashMap<SpiffeId, Arc<AttestedNode>>,
+}
+
+impl Index {
+    /// Puts an entry in the place of the one with its ID, or takes that out.
+    pub(crate) fn apply_entry(&mut self, id: &EntryId, entry: Option<Entry>) {
+        if let Some(old) = self.entries.remove(id)
+            && let Some(siblings) = self.children.get_mut(&old.parent_id)
+        {
+            siblings.remove(id);
+            if siblings.is_empty() {
+                self.children.remove(&old.parent_id);
+            }
+        }
+        if let Some(entry) = entry {
+            let entry = Arc::new(entry);
+            self.children.entry(entry.parent_id.clone()).or_default().insert(id.clone(), Arc::clone(&entry));
+            self.entries.insert(id.clone(), entry);
+        }
+    }
+
+    /// Puts a node in the place of the one with its ID, or takes that out.
+    pub(crate) fn apply_node(&mut self, id: &SpiffeId, node: Option<AttestedNode>) {
+        match node {
+            Some(node) => self.nodes.insert(id.clone(), Arc::new(node)),
+            None => self.nodes.remove(id),
+        };
+    }
+
+    /// The node `id`.
+    pub(crate) fn node(&self, id: &SpiffeId) -> Option<&Arc<AttestedNode>> {
+        self.nodes.get(id)
+    }
+
+    /// How many nodes there are.
+    pub(crate) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How many entries there are.
+    pub(crate) fn entry_count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entries of a SPIFFE ID.
+    pub(crate) fn entries_of(&self, spiffe_id: &SpiffeId) -> Vec<Arc<Entry>> {
+        self.entries.values().filter(|entry| entry.spiffe_id == *spiffe_id).cloned().collect()
+    }
+
+    /// The entries that `agent` is authorised for: those below its ID and below the aliases that its selectors give it,
+    /// however deep. Aliases themselves are not among them.
+    pub(crate) fn authorized(&self, agent: &SpiffeId) -> Vec<Arc<Entry>> {
+        let mut found = Vec::new();
+        let mut seen: HashSet<&SpiffeId> = HashSet::from([agent]);
+        let mut parents = vec![agent];
+        if let Some(node) = self.nodes.get(agent) {
+            for alias in self.aliases(agent) {
+                if node.selectors.is_superset(&alias.selectors) && seen.insert(&alias.spiffe_id) {
+                    parents.push(&alias.spiffe_id);
+                }
+            }
+        }
+        while let Some(parent) = parents.pop() {
+            for entry in self.children.get(parent).into_iter().flat_map(BTreeMap::values) {
+                found.push(Arc::clone(entry));
+                if seen.insert(&entry.spiffe_id) {
+                    parents.push(&entry.spiffe_id);
+                }
+            }
+        }
+        found
+    }
+
+    /// The entry `id`, if `agent` is authorised for it.
+    ///
+    /// The parents are walked upwards, so that the cost grows with the depth and not with what the agent may have.
+    pub(crate) fn authorized_entry(&self, agent: &SpiffeId, id: &EntryId) -> Option<Arc<Entry>> {
+        let entry = self.entries.get(id)?;
+        if entry.is_node_alias() {
+            return None;
+        }
+        if entry.parent_id == *agent || self.is_alias_of(&entry.parent_id, agent) {
+            return Some(Arc::clone(entry));
+        }
+        self.authorized(agent).into_iter().find(|entry| entry.id == *id)
+    }
+
+    fn is_alias_of(&self, parent: &SpiffeId, agent: &SpiffeId) -> bool {
+        let Some(node) = self.nodes.get(agent) else { return false };
+        self.aliases(agent).any(|alias| alias.spiffe_id == *parent && node.selectors.is_superset(&alias.selectors))
+    }
+
+    /// Node aliases of the agent's trust domain.
+    fn aliases(&self, agent: &SpiffeId) -> impl Iterator<Item = &Arc<Entry>> {
+        let server = agent.trust_domain().server_id();
+        self.children.get(&server).into_iter().flat_map(BTreeMap::values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use steeple_types::SelectorSet;
+
+    use super::*;
+
+    fn id(path: &str) -> SpiffeId {
+        SpiffeId::parse(&format!("spiffe://example.org{path}")).unwrap()
+    }
+
+    fn selectors(texts: &[&str]) -> SelectorSet {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn entry(entry_id: &str, spiffe_id: &str, parent: &str, by: &[&str]) -> Entry {
+        Entry {
+            id: EntryId::parse(entry_id).unwrap(),
+            spiffe_id: id(spiffe_id),
+            parent_id: id(parent),
+            selectors: selectors(by),
+            x509_svid_ttl: 0,
+            jwt_svid_ttl: 0,
+            federates_with: vec![],
+            admin: false,
+            downstream: false,
+            expires_at: None,
+            dns_names: vec![],
+            revision_number: 0,
+            store_svid: false,
+            hint: String::new(),
+            created_at: Timestamp::UNIX_EPOCH,
+            disable_x509_svid_prefetch: false,
+            jwt_svid_include_jti: false,
+        }
+    }
+
+    fn node(path: &str, by: &[&str]) -> AttestedNode {
+        AttestedNode {
+            id: id(path),
+            attestation_type: "x".into(),
+            serial_number: "1".into(),
+            expires_at: None,
+            new_serial_number: String::new(),
+            new_expires_at: None,
+            can_reattest: true,
+            agent_version: String::new(),
+            selectors: selectors(by),
+        }
+    }
+
+    fn index() -> Index {
+        let mut index = Index::default();
+        for entry in [
+            entry("direct", "/direct", "/spire/agent/a", &["unix:uid:1"]),
+            entry("below", "/below", "/direct", &["unix:uid:2"]),
+            entry("alias", "/group", "/spire/server", &["x:zone:1"]),
+            entry("grouped", "/grouped", "/group", &["unix:uid:3"]),
+            entry("loop", "/direct", "/below", &["unix:uid:4"]),
+            entry("elsewhere", "/elsewhere", "/spire/agent/b", &["unix:uid:5"]),
+        ] {
+            let id = entry.id.clone();
+            index.apply_entry(&id, Some(entry));
+        }
+        for node in [node("/spire/agent/a", &["x:zone:1", "x:rack:2"]), node("/spire/agent/b", &["x:zone:2"])] {
+            let id = node.id.clone();
+            index.apply_node(&id, Some(node));
+        }
+        index
+    }
+
+    fn names(index: &Index, agent: &str) -> Vec<String> {
+        let mut names: Vec<String> = index.authorized(&id(agent)).iter().map(|entry| entry.id.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn agents_get_what_is_below_them_and_their_aliases() {
+        let index = index();
+        assert_eq!(names(&index, "/spire/agent/a"), ["below", "direct", "grouped", "loop"]);
+        assert_eq!(names(&index, "/spire/agent/b"), ["elsewhere"]);
+    }
+
+    #[test]
+    fn changes_take_effect_and_single_look_ups_agree() {
+        let mut index = index();
+        let (agent, grouped) = (id("/spire/agent/a"), EntryId::parse("grouped").unwrap());
+        assert!(index.authorized_entry(&agent, &grouped).is_some());
+        assert!(index.authorized_entry(&id("/spire/agent/b"), &grouped).is_none());
+        index.apply_node(&agent, Some(node("/spire/agent/a", &[])));
+        assert!(index.authorized_entry(&agent, &grouped).is_none());
+        let direct = EntryId::parse("direct").unwrap();
+        index.apply_entry(&direct, None);
+        assert_eq!(names(&index, "/spire/agent/a"), Vec::<String>::new());
+        assert!(index.authorized_entry(&agent, &EntryId::parse("alias").unwrap()).is_none());
+    }
+}

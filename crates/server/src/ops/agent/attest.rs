@@ -1,0 +1,78 @@
+//! Attestation of an agent: claims are checked, its SVID is prepared, the node recorded, and only then the SVID signed.
+
+use std::sync::Arc;
+
+use steeple_audit::{Actor, EventKind};
+use steeple_ca::{SvidProfile, X509Request, X509Svid};
+use steeple_crypto::x509::Csr;
+use steeple_plugin::NodeClaims;
+use steeple_store::units::{AttestationOutcome, RecordAttestation};
+use steeple_types::{AttestedNode, Selector, SelectorSet, SpiffeId};
+use tonic::Code;
+
+use crate::api::status::Failure;
+use crate::core::Core;
+
+/// Records what `claims` say of a node and issues its agent SVID for the key of `csr`.
+pub(crate) async fn attest(
+    core: &Arc<Core>,
+    attestation_type: &str,
+    claims: NodeClaims,
+    csr: &Csr,
+) -> Result<X509Svid, Failure> {
+    let id = SpiffeId::from_path(core.trust_domain(), &format!("/spire/agent{}", claims.agent_path))
+        .map_err(|error| Failure::of(Code::Internal, "invalid agent ID", error))?;
+    let now = core.clock.now();
+    let issuer = core.x509_issuer().map_err(|status| Failure::new(status.code(), status.message()))?;
+    let request = X509Request {
+        id: id.clone(),
+        public_key: csr.public_key(),
+        dns_names: &[],
+        ttl: core.settings.agent_ttl,
+        subject: None,
+        profile: SvidProfile::Svid,
+    };
+    let prepared =
+        issuer.prepare(request, now).map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
+    let event = EventKind::AgentAttested {
+        id: id.clone(),
+        attestation_type: attestation_type.to_owned(),
+        serial_number: prepared.serial_number().to_owned(),
+    };
+    let recorded = core.audit.record(now, Actor::Anonymous, event).await;
+    recorded.map_err(|error| Failure::of(Code::Internal, "failed to record the attestation", error))?;
+    let unit = RecordAttestation {
+        node: AttestedNode {
+            selectors: selectors(core, attestation_type, &claims, &id),
+            id,
+            attestation_type: attestation_type.to_owned(),
+            serial_number: prepared.serial_number().to_owned(),
+            expires_at: Some(prepared.expires_at()),
+            new_serial_number: String::new(),
+            new_expires_at: None,
+            can_reattest: claims.can_reattest,
+            agent_version: String::new(),
+        },
+        join_token: claims.join_token,
+    };
+    let written = core.store.write(unit).await;
+    let written = written.map_err(|error| Failure::of(Code::Internal, "failed to create attested agent", error))?;
+    match written.value {
+        AttestationOutcome::Recorded => {}
+        AttestationOutcome::UnknownToken => {
+            let message = "failed to attest: join token does not exist or has already been used";
+            return Err(Failure::new(Code::InvalidArgument, message));
+        }
+        AttestationOutcome::ExpiredToken => return Err(Failure::new(Code::InvalidArgument, "join token expired")),
+        AttestationOutcome::Banned => {
+            return Err(Failure::new(Code::PermissionDenied, "failed to attest: agent is banned"));
+        }
+    }
+    prepared.sign().await.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))
+}
+
+fn selectors(core: &Core, kind: &str, claims: &NodeClaims, id: &SpiffeId) -> SelectorSet {
+    let own = core.settings.agent_spiffe_id_as_selector.then(|| Selector::new("spiffe_id", id.as_str()));
+    let claimed = claims.selector_values.iter().map(|value| Selector::new(kind, value));
+    claimed.chain(own).filter_map(Result::ok).collect()
+}

@@ -1,0 +1,27 @@
+//! Eviction of an agent: it may attest again.
+
+use std::sync::Arc;
+
+use steeple_audit::{Actor, EventKind};
+use steeple_store::ErrorClass;
+use steeple_store::units::DeleteNode;
+use steeple_types::SpiffeId;
+use tonic::Code;
+use tracing::info;
+
+use crate::api::status::Failure;
+use crate::core::Core;
+
+pub(crate) async fn delete(core: &Arc<Core>, actor: Actor, id: SpiffeId) -> Result<(), Failure> {
+    let event = EventKind::AgentDeleted { id: id.clone() };
+    let recorded = core.audit.record(core.clock.now(), actor, event).await;
+    recorded.map_err(|error| Failure::of(Code::Internal, "failed to remove agent", error))?;
+    match core.store.write(DeleteNode { id: id.clone() }).await {
+        Ok(_) => {
+            info!(spiffe_id = %id, "Agent deleted");
+            Ok(())
+        }
+        Err(error) if error.class == ErrorClass::NotFound => Err(Failure::new(Code::NotFound, "agent not found")),
+        Err(error) => Err(Failure::of(Code::Internal, "failed to remove agent", error)),
+    }
+}

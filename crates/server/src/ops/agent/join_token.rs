@@ -1,0 +1,69 @@
+//! Making of join tokens, with the entry that gives the agent a SPIFFE ID of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use steeple_audit::{Actor, EventKind};
+use steeple_store::JoinToken;
+use steeple_store::units::CreateJoinToken;
+use steeple_types::{Entry, EntryId, Selector, SelectorSet, SpiffeId};
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::api::status::Failure;
+use crate::core::Core;
+
+/// Makes a token; an empty `token` is drawn at random.
+pub(crate) async fn create(
+    core: &Arc<Core>,
+    actor: Actor,
+    token: String,
+    ttl: Duration,
+    agent_id: Option<SpiffeId>,
+) -> Result<JoinToken, Failure> {
+    let token = if token.is_empty() { Uuid::new_v4().to_string() } else { token };
+    let now = core.clock.now();
+    let expires_at = Timestamp::from_second((now + ttl).as_second()).unwrap_or(now);
+    let entry = match &agent_id {
+        Some(id) => Some(vanity_entry(core, &token, id, now)?),
+        None => None,
+    };
+    let event = EventKind::JoinTokenCreated { agent_id, expires_at };
+    let recorded = core.audit.record(now, actor, event).await;
+    recorded.map_err(|error| Failure::of(Code::Internal, "failed to create token", error))?;
+    let token = JoinToken { token, expires_at };
+    let unit = CreateJoinToken { token: token.clone(), entry };
+    let written = core.store.write(unit).await;
+    written.map_err(|error| Failure::of(Code::Internal, "failed to create token", error))?;
+    Ok(token)
+}
+
+fn vanity_entry(core: &Core, token: &str, id: &SpiffeId, now: Timestamp) -> Result<Entry, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::of(Code::Internal, "failed to create join token registration entry", error)
+    };
+    let path = format!("/spire/agent/join_token/{token}");
+    let parent_id = SpiffeId::from_path(core.trust_domain(), &path)
+        .map_err(|error| failed(&format_args!("failed to create join token ID: {error}")))?;
+    let selector = Selector::new("spiffe_id", parent_id.as_str()).map_err(|error| failed(&error))?;
+    Ok(Entry {
+        id: EntryId::parse(&Uuid::new_v4().to_string()).map_err(|error| failed(&error))?,
+        spiffe_id: id.clone(),
+        parent_id,
+        selectors: SelectorSet::from_iter([selector]),
+        x509_svid_ttl: 0,
+        jwt_svid_ttl: 0,
+        federates_with: Vec::new(),
+        admin: false,
+        downstream: false,
+        expires_at: None,
+        dns_names: Vec::new(),
+        revision_number: 0,
+        store_svid: false,
+        hint: String::new(),
+        created_at: now,
+        disable_x509_svid_prefetch: false,
+        jwt_svid_include_jti: false,
+    })
+}

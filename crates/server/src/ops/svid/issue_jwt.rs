@@ -1,0 +1,36 @@
+//! Issuing of JWT-SVIDs.
+
+use std::sync::Arc;
+
+use steeple_audit::{Actor, EventKind};
+use steeple_ca::{IssueError, JwtRequest, JwtSvid};
+use steeple_types::EntryId;
+use tonic::Code;
+
+use crate::api::status::Failure;
+use crate::core::Core;
+
+const WHAT: &str = "failed to sign JWT-SVID";
+
+pub(crate) async fn issue(
+    core: &Arc<Core>,
+    actor: Actor,
+    request: JwtRequest,
+    entry_id: Option<EntryId>,
+) -> Result<JwtSvid, Failure> {
+    let now = core.clock.now();
+    let issuer = core.jwt_issuer().map_err(|status| Failure::new(status.code(), status.message()))?;
+    let id = request.id.clone();
+    let prepared = issuer.prepare(request, now).map_err(|error| match error {
+        IssueError::NoAudience => Failure::new(Code::InvalidArgument, error.to_string()),
+        _ => Failure::of(Code::Internal, WHAT, error),
+    })?;
+    let event = EventKind::JwtSvidIssued {
+        id,
+        jti: prepared.jti().map(str::to_owned),
+        expires_at: prepared.expires_at(),
+        entry_id,
+    };
+    core.audit.record(now, actor, event).await.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
+    prepared.sign().await.map_err(|error| Failure::of(Code::Internal, WHAT, error))
+}

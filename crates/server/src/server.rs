@@ -1,0 +1,279 @@
+//! A server from its parts: what starts in which order, and how it stops.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use steeple_ca::{CaConfig, Keeper, KeeperError};
+use steeple_crypto::tls::server_config;
+use steeple_net::{Limits as ListenerLimits, serve_tls, serve_uds, uds, web};
+use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
+use steeple_store::StoreError;
+use steeple_types::{SpiffeId, TrustDomain};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tracing::{debug, info};
+
+use crate::api::gate::Gate;
+use crate::api::limits::Limits;
+use crate::api::routes;
+use crate::authority_store::DatastoreAuthorities;
+use crate::core::{Core, Settings};
+use crate::entries::Entries;
+use crate::health::Health;
+use crate::identity::ServerTls;
+use crate::jobs::{self, Ingredients};
+use crate::parts::Parts;
+
+/// How long tasks may drain.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why a server could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The datastore failed.
+    #[error("datastore: {0}")]
+    Store(#[from] StoreError),
+    /// The datastore belongs to another trust domain.
+    #[error(
+        "trust domain in the configuration ({configured}) does not match the one of the datastore ({found}); \
+         check the trust domain and the datastore's connection string"
+    )]
+    OtherTrustDomain {
+        /// In the configuration.
+        configured: TrustDomain,
+        /// Of the first entry.
+        found: TrustDomain,
+    },
+    /// No authority could be made.
+    #[error("unable to prepare authorities: {0}")]
+    Authorities(#[from] KeeperError),
+    /// The server's own SVID could not be made.
+    #[error("unable to issue the server's X509-SVID: {0}")]
+    Identity(String),
+    /// A network address could not be bound.
+    #[error("unable to listen on {address}: {source}; choose another with {option}")]
+    Bind {
+        /// Where.
+        address: String,
+        /// The key of the configuration that says so.
+        option: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The private socket could not be bound.
+    #[error(transparent)]
+    Socket(#[from] uds::BindError),
+    /// TLS could not be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A task without which the server can't go on has failed.
+    #[error(transparent)]
+    Task(#[from] Failure),
+}
+
+/// A server whose listeners are bound and whose authorities sign.
+pub struct Server {
+    core: Arc<Core>,
+    health: Arc<Health>,
+    keeper: Keeper,
+    ingredients: Ingredients,
+    identity: watch::Sender<Option<Arc<crate::identity::ServerIdentity>>>,
+    tls: Arc<ServerTls>,
+    tcp: TcpListener,
+    uds: UnixListener,
+}
+
+impl Server {
+    /// Opens what the server needs, makes its first authorities and binds its listeners. Nothing is served yet.
+    ///
+    /// # Errors
+    /// [`ServerError`] that names what is in the way.
+    pub async fn new(settings: Settings, parts: Parts) -> Result<Self, ServerError> {
+        let Parts { clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics } = parts;
+        let authorities = DatastoreAuthorities {
+            trust_domain: settings.trust_domain.clone(),
+            store: store.clone(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+        };
+        check_trust_domain(&settings.trust_domain, &store).await?;
+        let config = ca_config(&settings);
+        let mut keeper =
+            Keeper::restore(config, key_manager, upstream_authority, Arc::new(authorities), clock.clone()).await?;
+        keeper.step().await?;
+        let ingredients = Ingredients {
+            trust_domain: settings.trust_domain.clone(),
+            key_type: settings.ca_key_type,
+            ttl: settings.default_x509_svid_ttl,
+            issuers: keeper.issuers(),
+            audit: audit.clone(),
+            clock: clock.clone(),
+        };
+        let svid = jobs::server_svid(&ingredients).await.map_err(ServerError::Identity)?;
+        let identity = watch::Sender::new(Some(Arc::new(svid)));
+        info!(subsystem_name = "endpoints", "Building in-memory entry cache");
+        let entries = Entries::load(store.clone()).await?;
+        info!(subsystem_name = "endpoints", "Completed building in-memory entry cache");
+        let bundles = jobs::load_bundles(&store, trusted(&settings)).await?;
+        let tls =
+            ServerTls { identity: identity.subscribe(), bundles: Arc::new(RwLock::new(bundles)), clock: clock.clone() };
+        let tcp = bind(settings.bind_address, "bind_address and bind_port").await?;
+        let uds = uds::bind(&settings.socket_path, 0o750, 0o770)?;
+        let attestors: HashMap<_, _> =
+            node_attestors.into_iter().map(|attestor| (attestor.name().to_owned(), attestor)).collect();
+        let core = Arc::new(Core {
+            limits: Limits::new(settings.rate_limits, clock.clone()),
+            started: clock.monotonic(),
+            issuers: keeper.issuers(),
+            identity: identity.subscribe(),
+            settings,
+            clock,
+            store,
+            entries,
+            audit,
+            attestors,
+            log,
+            metrics,
+        });
+        let health = Arc::new(Health::new(Arc::clone(&core)));
+        Ok(Self { core, health, keeper, ingredients, identity, tls: Arc::new(tls), tcp, uds })
+    }
+
+    /// Where the server listens on the network; tells the port when any was asked for.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> io::Result<std::net::SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Serves until the shutdown, then drains.
+    ///
+    /// # Errors
+    /// [`ServerError::Task`] when a task failed without which the server can't go on.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
+        let supervisor = Supervisor::new(shutdown.clone(), self.core.clock.clone());
+        self.spawn_web(&supervisor).await?;
+        let Self { core, health, keeper, ingredients, identity, tls, tcp, uds } = self;
+        debug!(subsystem_name = "endpoints", "Initializing API endpoints");
+        let admins = core.settings.admin_ids.clone();
+        let own = core.settings.trust_domain.clone();
+        let may_connect = move |id: &SpiffeId| id.member_of(&own) || admins.contains(id);
+        let source: Arc<ServerTls> = Arc::clone(&tls);
+        let config = Arc::new(server_config(source, Arc::new(may_connect))?);
+        let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
+        let clock = core.clock.clone();
+
+        let address = core.settings.bind_address;
+        info!(%address, network = "tcp", subsystem_name = "endpoints", "Starting Server APIs");
+        let serve = serve_tls(tcp, config, gate.clone(), ListenerLimits::NETWORK, clock.clone(), shutdown.clone());
+        supervisor.spawn("network listener", OnExit::StopProcess, serve);
+        let address = core.settings.socket_path.display();
+        info!(%address, network = "unix", subsystem_name = "endpoints", "Starting Server APIs");
+        let serve = serve_uds(uds, gate, ListenerLimits::LOCAL, clock.clone(), shutdown.clone());
+        supervisor.spawn("private listener", OnExit::StopProcess, serve);
+
+        let stop = || shutdown.clone();
+        let rotate = jobs::rotate_authorities(keeper, clock.clone(), stop());
+        supervisor.spawn("rotate_authorities", OnExit::StopProcess, rotate);
+        let rotate = jobs::rotate_server_svid(ingredients, identity, stop());
+        supervisor.spawn("rotate_server_svid", OnExit::StopProcess, rotate);
+        let trusted = trusted(&core.settings);
+        let follow = jobs::follow_bundles(core.store.clone(), trusted, Arc::clone(&tls.bundles), clock.clone(), stop());
+        supervisor.spawn("follow_bundles", OnExit::StopProcess, follow);
+        supervisor.spawn("prune_entries", OnExit::StopProcess, jobs::prune_entries(Arc::clone(&core), stop()));
+        supervisor.spawn("prune_bundle", OnExit::StopProcess, jobs::prune_bundle(Arc::clone(&core), stop()));
+        supervisor.spawn("prune_ca_journals", OnExit::StopProcess, jobs::prune_ca_journals(Arc::clone(&core), stop()));
+        supervisor.spawn("prune_changes", OnExit::StopProcess, jobs::prune_changes(Arc::clone(&core), stop()));
+        if let Some(settings) = core.settings.prune_nodes {
+            let prune = jobs::prune_nodes(Arc::clone(&core), settings, stop());
+            supervisor.spawn("prune_nodes", OnExit::StopProcess, prune);
+        }
+        let path = core.settings.socket_path.clone();
+        supervisor.run_to_end(GRACE).await?;
+        // A socket that nobody listens on any more is of no use to anybody.
+        let _gone = std::fs::remove_file(path);
+        info!("Server stopped gracefully");
+        Ok(())
+    }
+
+    /// Health and metrics over HTTP, as far as the configuration asks for them.
+    async fn spawn_web(&self, supervisor: &Supervisor) -> Result<(), ServerError> {
+        let shutdown = supervisor.shutdown();
+        if let Some(settings) = self.core.settings.health.clone() {
+            debug!(subsystem_name = "health", "Initializing health checkers");
+            let listener = bind(settings.address, "health_checks.bind_address and bind_port").await?;
+            info!(address = %settings.address, subsystem_name = "health", "Serving health checks");
+            let health = Arc::clone(&self.health);
+            let handler = Arc::new(move |path: &str| health.answer(&settings, path));
+            supervisor.spawn("health listener", OnExit::StopProcess, web::serve(listener, handler, shutdown.clone()));
+            let (health, clock, stop) = (Arc::clone(&self.health), self.core.clock.clone(), shutdown.clone());
+            let look = async move {
+                loop {
+                    health.look().await;
+                    if stop.until(clock.sleep(Duration::from_secs(5))).await.is_none() {
+                        return Ok::<_, String>(());
+                    }
+                }
+            };
+            supervisor.spawn("health checks", OnExit::StopProcess, look);
+        }
+        if let Some(address) = self.core.settings.prometheus {
+            let listener = bind(address, "telemetry.Prometheus host and port").await?;
+            info!(host = %address.ip(), port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
+            let metrics = Arc::clone(&self.core.metrics);
+            let handler = move |_: &str| web::Answer {
+                status: http::StatusCode::OK,
+                content_type: "text/plain; version=0.0.4; charset=utf-8",
+                body: metrics.render(),
+            };
+            let serve = web::serve(listener, Arc::new(handler), shutdown.clone());
+            supervisor.spawn("metrics listener", OnExit::StopProcess, serve);
+        }
+        Ok(())
+    }
+}
+
+async fn bind(address: std::net::SocketAddr, option: &'static str) -> Result<TcpListener, ServerError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| ServerError::Bind { address: address.to_string(), option, source })
+}
+
+/// The trust domains whose bundles clients are verified by: the own, and those of listed administrators.
+fn trusted(settings: &Settings) -> Vec<TrustDomain> {
+    let mut trusted = vec![settings.trust_domain.clone()];
+    for id in &settings.admin_ids {
+        if !trusted.contains(&id.trust_domain()) {
+            trusted.push(id.trust_domain());
+        }
+    }
+    trusted
+}
+
+/// A datastore with entries of another trust domain is somebody else's.
+async fn check_trust_domain(configured: &TrustDomain, store: &steeple_store::Store) -> Result<(), ServerError> {
+    let page = steeple_store::Page { size: 1, token: String::new() };
+    let first =
+        store.read("registration_entry.list", move |tx| tx.entries(&steeple_store::EntryFilter::default(), &page));
+    match first.await?.items.first().map(|entry| entry.spiffe_id.trust_domain()) {
+        Some(found) if found != *configured => {
+            Err(ServerError::OtherTrustDomain { configured: configured.clone(), found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn ca_config(settings: &Settings) -> CaConfig {
+    CaConfig {
+        trust_domain: settings.trust_domain.clone(),
+        ca_ttl: settings.ca_ttl,
+        subject: settings.ca_subject.clone(),
+        x509_key_type: settings.ca_key_type,
+        jwt_key_type: settings.jwt_key_type,
+        jwt_issuer: settings.jwt_issuer.clone(),
+        jwt_enabled: settings.jwt_enabled,
+    }
+}
