@@ -2,6 +2,7 @@
 
 mod client;
 mod server;
+mod signing;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 pub use client::{SeenChain, ServerVerification, client_config};
 pub use server::{MayConnect, server_config};
+pub use signing::certified_key_of_signer;
 
 use crate::keys::KeyError;
 
