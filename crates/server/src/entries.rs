@@ -100,7 +100,9 @@ fn fill(tx: &mut dyn ReadTx) -> Result<(Index, Revision), StoreError> {
 
 fn changes_since(tx: &mut dyn ReadTx, after: Revision) -> Result<Since, StoreError> {
     let log = tx.changes_after(after, MAX_CHANGES)?;
-    if log.len() >= MAX_CHANGES {
+    // Changes that nobody read for long were pruned from the log.
+    let missed = tx.oldest_revision()?.0 > after.0 + 1;
+    if missed || log.len() >= MAX_CHANGES {
         let (index, revision) = fill(tx)?;
         return Ok(Since::Everything(index, revision));
     }

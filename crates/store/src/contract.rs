@@ -83,8 +83,7 @@ macro_rules! contract_tests {
                 deleting_delete_takes_the_entries_along, pruning_never_empties_a_bundle,
                 own_and_federated_bundles_are_listed;
             others: relationships_are_made_changed_and_removed, join_token_makes_an_entry_once,
-                journals_keep_their_row, revisions_grow_and_survive_pruning, write_without_change_has_the_last_revision,
-                other_trust_domains_are_noticed;
+                journals_keep_their_row, revisions_grow_and_survive_pruning, write_without_change_has_the_last_revision;
         }
     };
     (@ $open:ident; $($module:ident: $($name:ident),* $(,)?;)*) => {

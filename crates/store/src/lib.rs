@@ -10,7 +10,6 @@ mod error;
 mod filter;
 mod record;
 mod store;
-mod trust_domain;
 mod tx;
 pub mod units;
 
@@ -18,5 +17,4 @@ pub use error::{ErrorClass, StoreError};
 pub use filter::{EntryFilter, Match, NodeFilter, Page, Paged, TrustDomainMatch};
 pub use record::{CaJournal, Change, ChangeKind, JoinToken};
 pub use store::{Backend, CallObserver, ReadWork, Store, Unit, WriteWork, Written};
-pub use trust_domain::check_trust_domain;
 pub use tx::{ReadTx, WriteTx};

@@ -16,7 +16,7 @@ const COLUMNS: &str = "id, entry_id, spiffe_id, parent_id, ttl, jwt_svid_ttl, ad
                        revision_number, store_svid, hint, created_at, additional_attributes";
 
 /// Most entries of one pruning.
-const PRUNE_BATCH: usize = 1000;
+const PRUNE_BATCH: usize = 10_000;
 
 pub(crate) fn by_id(connection: &mut dyn Connection, id: &EntryId) -> Result<Option<Entry>> {
     let mut conditions = Conditions::default();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Subject;
-use super::samples::{at, bundle, domain, entry, id, node};
+use super::samples::{at, bundle, domain, entry, id};
 use crate::units::{
     CreateEntry, CreateJoinToken, CreateRelationship, DeleteRelationship, PruneCaJournals, PruneChanges,
-    RecordAttestation, RelationshipMask, StoreCaJournal, UpdateRelationship,
+    RelationshipMask, StoreCaJournal, UpdateRelationship,
 };
-use crate::{CaJournal, ErrorClass, JoinToken, Page, check_trust_domain};
+use crate::{CaJournal, ErrorClass, JoinToken, Page};
 use steeple_types::{EndpointProfile, FederationRelationship, Revision};
 
 fn relationship(name: &str) -> FederationRelationship {
@@ -107,16 +107,4 @@ pub fn write_without_change_has_the_last_revision(subject: &Subject) {
     let create = CreateEntry { entry: entry("a", &["a:1"]) };
     let first = subject.write(&create).unwrap().revision;
     assert_eq!(subject.write(&create).unwrap().revision, first);
-}
-
-/// An entry of another trust domain is refused, a node of another is told of.
-pub fn other_trust_domains_are_noticed(subject: &Subject) {
-    let check = |name: &str| subject.read(|tx| Ok(check_trust_domain(tx, &domain(name))));
-    assert_eq!(check("other.test"), Ok(None), "an empty datastore fits any");
-    subject.done(&RecordAttestation { node: node("a"), join_token: None });
-    assert_eq!(check("example.org"), Ok(None));
-    assert_eq!(check("other.test"), Ok(Some(domain("example.org"))));
-    subject.done(&CreateEntry { entry: entry("a", &["a:1"]) });
-    assert_eq!(check("example.org"), Ok(None));
-    assert_eq!(check("other.test").unwrap_err().class, ErrorClass::Unfit);
 }
