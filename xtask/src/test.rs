@@ -1,0 +1,108 @@
+//! `cargo xtask test`: all tests, the peers that were absent, and one closing line.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::report::Report;
+use crate::scope::TESTS_RAN;
+use crate::{peers, run};
+
+const INTEROP: &str = "steeple-tests-interop";
+
+/// Runs unit, contract, component and system tests, then the interop cases.
+///
+/// # Errors
+/// When a test fails, a build fails, or with `--require-peers` a peer is absent.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let require = match arguments {
+        [] => false,
+        [flag] if flag == "--require-peers" => true,
+        _ => bail!("usage: cargo xtask test [--require-peers]"),
+    };
+    let mut report = Report::default();
+    let mut broken = Vec::new();
+    let mut inside = run::cargo();
+    inside.args(["test", "--workspace", "--no-fail-fast", "--exclude", INTEROP]);
+    if !follow(&mut inside, &mut report)? && report.failed.is_empty() {
+        broken.push("the workspace's tests did not all build or run");
+    }
+    let before = report.passed.len() + report.failed.len();
+    let skipped = interop(&mut report, &mut broken, require)?;
+    let cases = report.passed.len() + report.failed.len() - before;
+    close(&report, &broken, skipped, cases, require)
+}
+
+/// Builds the program and runs the interop cases against it; returns how many lacked a peer.
+fn interop(report: &mut Report, broken: &mut Vec<&str>, require: bool) -> Result<usize> {
+    if run::succeed(run::cargo().args(["build", "--package", "steeple"])).is_err() {
+        broken.push("steeple did not build");
+        return Ok(0);
+    }
+    let skipped = run::notes()?.join("tests-skipped.txt");
+    std::fs::write(&skipped, "").with_context(|| format!("writing {}", skipped.display()))?;
+    let mut outside = run::cargo();
+    outside.args(["test", "--package", INTEROP, "--no-fail-fast", "--", "--test-threads=4"]);
+    outside.env("STEEPLE_BIN", program()).env("STEEPLE_PEERS", peers::cache());
+    outside.env("STEEPLE_SKIPPED", &skipped);
+    if require {
+        outside.env("STEEPLE_REQUIRE_PEERS", "1");
+    }
+    let failed = report.failed.len();
+    if !follow(&mut outside, report)? && report.failed.len() == failed {
+        broken.push("the interop cases did not build or run");
+    }
+    Ok(report.skip(&std::fs::read_to_string(&skipped)?))
+}
+
+fn program() -> PathBuf {
+    run::target().join("debug/steeple")
+}
+
+/// Runs a command, shows both its streams and reads them into the report; true when it ended well.
+fn follow(command: &mut Command, report: &mut Report) -> Result<bool> {
+    let (reader, writer) = std::io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().context("starting cargo")?;
+    // The command holds the pipe's writing ends; the reader ends only when they are closed.
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        println!("{line}");
+        report.line(&line);
+    }
+    Ok(child.wait()?.success())
+}
+
+fn close(report: &Report, broken: &[&str], skipped: usize, cases: usize, require: bool) -> Result<()> {
+    list(&run::notes()?.join(TESTS_RAN), report)?;
+    let absent = peers::absent();
+    for peer in &absent {
+        println!("peer absent: {} (to get it: {})", peer.name, peer.recipe());
+    }
+    for name in &report.failed {
+        println!("failed: {name}");
+    }
+    for fault in broken {
+        println!("error: {fault}");
+    }
+    let cases = format!("interop cases: {cases}, of them without a peer: {skipped}");
+    println!("{cases}");
+    let missing = if require { absent.len() } else { 0 };
+    let failed = report.failed.len() + broken.len() + missing;
+    let closing = format!("{} passed, {failed} failed", report.passed.len());
+    std::fs::write(run::notes()?.join("summary.txt"), format!("{cases}\n{closing}\n"))?;
+    println!("{closing}");
+    if failed > 0 {
+        bail!("{failed} failed");
+    }
+    Ok(())
+}
+
+fn list(path: &Path, report: &Report) -> Result<()> {
+    let mut names = report.passed.iter().cloned().collect::<Vec<_>>().join("\n");
+    names.push('\n');
+    std::fs::write(path, names).with_context(|| format!("writing {}", path.display()))
+}
