@@ -1,0 +1,88 @@
+//! The commands of the program, under SPIRE's names and under its own.
+//!
+//! Called as `spire-server` or `spire-agent` (links to the binary) it is that program; called otherwise, the first argument
+//! is the role: `steeple server entry show`.
+
+mod agent;
+mod call;
+mod date;
+mod dispatch;
+mod duration;
+mod env;
+mod failure;
+mod files;
+mod goflag;
+mod info;
+mod logger;
+mod output;
+mod quote;
+mod server;
+mod target;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use dispatch::Hook;
+pub(crate) use env::Env;
+
+use dispatch::{Kind, Program, Row};
+
+/// The version in SPIRE's numbers, for tools that compare it, with our own at its end.
+pub(crate) const SPIRE_VERSION: &str = concat!("1.16.0-steeple.", env!("CARGO_PKG_VERSION"));
+
+/// The commands that the rest of the program provides.
+#[derive(Clone, Copy)]
+pub(crate) struct Hooks {
+    /// `spire-server run`.
+    pub(crate) server_run: Hook,
+    /// `spire-server validate`.
+    pub(crate) server_validate: Hook,
+    /// `spire-agent run`.
+    pub(crate) agent_run: Hook,
+    /// `spire-agent validate`.
+    pub(crate) agent_validate: Hook,
+    /// `steeple dev`.
+    pub(crate) dev: Hook,
+}
+
+/// Runs the command that `argv` names and returns the exit status. `argv` begins with the program's name.
+pub(crate) fn main(argv: &[String], hooks: &Hooks, env: &mut Env) -> u8 {
+    let (program, arguments) = argv.split_first().map_or(("", argv), |(name, rest)| (name.as_str(), rest));
+    match program.rsplit('/').next() {
+        Some("spire-server") => return server("spire-server", hooks).run(arguments, env),
+        Some("spire-agent") => return agent("spire-agent", hooks).run(arguments, env),
+        _ => {}
+    }
+    match arguments.split_first().map(|(role, rest)| (role.as_str(), rest)) {
+        Some(("server", rest)) => server("steeple server", hooks).run(rest, env),
+        Some(("agent", rest)) => agent("steeple agent", hooks).run(rest, env),
+        _ => own(hooks).run(arguments, env),
+    }
+}
+
+fn server(name: &'static str, hooks: &Hooks) -> Program {
+    let mut rows = server::rows();
+    rows.push(Row { path: "run", synopsis: "Runs the server", kind: Kind::Hook(hooks.server_run) });
+    rows.push(Row { path: "validate", synopsis: "Checks a configuration", kind: Kind::Hook(hooks.server_validate) });
+    Program { name, version: SPIRE_VERSION, rows }
+}
+
+fn agent(name: &'static str, hooks: &Hooks) -> Program {
+    let mut rows = agent::rows();
+    rows.push(Row { path: "run", synopsis: "Runs the agent", kind: Kind::Hook(hooks.agent_run) });
+    rows.push(Row { path: "validate", synopsis: "Checks a configuration", kind: Kind::Hook(hooks.agent_validate) });
+    Program { name, version: SPIRE_VERSION, rows }
+}
+
+/// What is called by the binary's own name. The roles are listed for help; [`main`] has taken them before.
+fn own(hooks: &Hooks) -> Program {
+    let role = |path, synopsis| Row { path, synopsis, kind: Kind::Later };
+    Program {
+        name: "steeple",
+        version: SPIRE_VERSION,
+        rows: vec![
+            role("server", "The server and its commands, as spire-server"),
+            role("agent", "The agent and its commands, as spire-agent"),
+            Row { path: "dev", synopsis: "A server and an agent in one process, to try", kind: Kind::Hook(hooks.dev) },
+        ],
+    }
+}

@@ -1,0 +1,91 @@
+//! Files and standard input that commands read, and files that they write.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::env::Env;
+use super::failure::{Failure, on_file};
+
+/// Largest file or input read, in bytes.
+const MAX_LENGTH: u64 = 256 << 20;
+
+/// Reads a file, or standard input where the path is `standard_input`.
+pub(crate) fn read(path: &str, standard_input: &str, env: &mut Env) -> Result<Vec<u8>, Failure> {
+    let mut content = Vec::new();
+    if path == standard_input {
+        env.stdin.as_mut().take(MAX_LENGTH + 1).read_to_end(&mut content)?;
+    } else {
+        let path = Path::new(path);
+        let file = std::fs::File::open(path).map_err(|error| on_file("open", path, &error))?;
+        file.take(MAX_LENGTH + 1).read_to_end(&mut content).map_err(|error| on_file("read", path, &error))?;
+    }
+    if u64::try_from(content.len()).is_ok_and(|length| length > MAX_LENGTH) {
+        return Err("input is larger than 256 MiB".into());
+    }
+    Ok(content)
+}
+
+/// Who may read a file that is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Everybody.
+    All,
+    /// The owner.
+    Owner,
+}
+
+/// Writes a file, over what is there.
+pub(crate) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(), Failure> {
+    let mode = if readers == Readers::Owner { 0o600 } else { 0o644 };
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path);
+    let mut file = file.map_err(|error| on_file("open", path, &error))?;
+    file.write_all(content).map_err(|error| on_file("write", path, &error))
+}
+
+/// Reads JSON as Go does: the case of keys does not matter, nulls are as if absent. Below the key `kept` nothing changes.
+pub(crate) fn json(content: &[u8], kept: &str) -> Result<Value, Failure> {
+    let value: Value = serde_json::from_slice(content).map_err(|error| {
+        let text = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
+        Failure(text)
+    })?;
+    Ok(folded(value, kept))
+}
+
+fn folded(value: Value, kept: &str) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            let folded = fields.map(|(key, value)| {
+                let key = key.to_lowercase();
+                let value = if key == kept { value } else { folded(value, kept) };
+                (key, value)
+            });
+            Value::Object(folded.collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| folded(item, kept)).collect()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::env;
+
+    #[test]
+    fn keys_are_folded_but_for_those_kept() {
+        let value = json(br#"{"Entries":[{"SPIFFE_ID":"x","hint":null,"Bundle":{"Kid":null}}]}"#, "bundle").unwrap();
+        assert_eq!(value.to_string(), r#"{"entries":[{"spiffe_id":"x","bundle":{"Kid":null}}]}"#);
+        assert_eq!(json(b"", ""), Err("unexpected end of JSON input".into()));
+    }
+
+    #[test]
+    fn an_absent_file_reads_as_in_go() {
+        let failure = read("/nonexistent", "-", &mut env().0);
+        assert_eq!(failure, Err("open /nonexistent: no such file or directory".into()));
+    }
+}
