@@ -1,1 +1,23 @@
 //! The SPIFFE agent: joining, syncing, the Workload API, SDS.
+//!
+//! An [`Agent`] is made of its [`Settings`] and [`Parts`]: `Agent::new` reads what it remembers, `run` joins the trust domain
+//! and serves until the shutdown.
+
+mod agent;
+mod api;
+mod core;
+mod identity;
+mod join;
+mod manage;
+mod parts;
+mod server;
+mod settings;
+pub mod state;
+mod svid;
+mod sync;
+mod workload;
+
+pub use agent::{Agent, AgentError};
+pub use manage::Ended;
+pub use parts::Parts;
+pub use settings::{Bootstrap, HealthSettings, SdsNames, Settings};

@@ -38,7 +38,7 @@ impl SigningKey for Held {
             ],
         };
         let (scheme, algorithm) = schemes.iter().find(|(scheme, _)| offered.contains(scheme))?;
-        Some(Box::new(Scheme { signer: Arc::clone(&self.0), scheme: *scheme, algorithm: *algorithm }))
+        Some(Box::new(Signing { signer: Arc::clone(&self.0), scheme: *scheme, algorithm: *algorithm }))
     }
 
     fn algorithm(&self) -> rustls::SignatureAlgorithm {
@@ -49,19 +49,19 @@ impl SigningKey for Held {
     }
 }
 
-struct Scheme {
+struct Signing {
     signer: Arc<dyn Signer>,
     scheme: SignatureScheme,
     algorithm: SignatureAlgorithm,
 }
 
-impl fmt::Debug for Scheme {
+impl fmt::Debug for Signing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scheme({:?})", self.scheme)
+        write!(f, "Signing({:?})", self.scheme)
     }
 }
 
-impl TlsSigner for Scheme {
+impl TlsSigner for Signing {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let signed = self.signer.sign(self.algorithm, message).now_or_never();
         let signed = signed.ok_or_else(|| Error::General("key can't sign at once".to_owned()))?;

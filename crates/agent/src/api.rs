@@ -1,0 +1,39 @@
+//! The agent's gRPC APIs.
+
+mod admin;
+mod health;
+mod sds;
+mod workload;
+
+use std::sync::Arc;
+
+use steeple_proto::envoy::service::secret::v3::secret_discovery_service_server::SecretDiscoveryServiceServer;
+use steeple_proto::grpc::health::v1::health_server::HealthServer;
+use steeple_proto::spire::agent::debug::v1::debug_server::DebugServer;
+use steeple_proto::spire::api::agent::logger::v1::logger_server::LoggerServer;
+use steeple_proto::workload::spiffe_workload_api_server::SpiffeWorkloadApiServer;
+use tonic::service::Routes;
+
+use crate::core::Core;
+
+/// What the public socket offers.
+pub(crate) fn public_routes(core: &Arc<Core>) -> Routes {
+    let mut routes = Routes::builder();
+    routes.add_service(HealthServer::new(health::Service(Arc::clone(core))));
+    if core.settings.workload_api {
+        routes.add_service(SpiffeWorkloadApiServer::new(workload::Service(Arc::clone(core))));
+    }
+    if core.settings.sds_api {
+        routes.add_service(SecretDiscoveryServiceServer::new(sds::Service(Arc::clone(core))));
+    }
+    routes.routes()
+}
+
+/// What the admin socket offers.
+pub(crate) fn admin_routes(core: &Arc<Core>) -> Routes {
+    let mut routes = Routes::builder();
+    routes
+        .add_service(DebugServer::new(admin::DebugService(Arc::clone(core))))
+        .add_service(LoggerServer::new(admin::LoggerService(Arc::clone(core))));
+    routes.routes()
+}

@@ -1,0 +1,220 @@
+//! The streams of SDS: the whole state at each change, or what has changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use steeple_crypto::{digest, random};
+use steeple_proto::envoy::service::discovery::v3 as pb;
+use steeple_types::Selector;
+use tokio::sync::watch;
+use tonic::{Status, Streaming};
+use tracing::warn;
+
+use super::secrets::{Names, Secrets, secrets};
+use super::{Answers, SECRET};
+use crate::core::Core;
+use crate::svid::Snapshot;
+
+/// What a stream of either kind follows.
+struct Feed {
+    core: Arc<Core>,
+    selectors: Vec<Selector>,
+    state: watch::Receiver<Arc<Snapshot>>,
+    names: Option<Names>,
+    nonce: String,
+}
+
+impl Feed {
+    fn new(core: Arc<Core>, selectors: Vec<Selector>) -> Self {
+        let state = core.cache.subscribe();
+        Self { core, selectors, state, names: None, nonce: String::new() }
+    }
+
+    /// The secrets under the names asked for; `None` as long as an SVID is missing.
+    fn secrets(&mut self, asked: &[String]) -> Result<Option<Secrets>, Status> {
+        let snapshot = Arc::clone(&self.state.borrow_and_update());
+        let mine = snapshot.matching(&self.selectors);
+        if mine.is_empty() {
+            return Err(Status::permission_denied("no identity issued"));
+        }
+        let _demand = self.core.cache.demand(&mine);
+        if mine.iter().any(|identity| identity.svid.is_none()) {
+            return Ok(None);
+        }
+        let names = self.names.clone().unwrap_or_else(|| Names::of(&self.core.settings.sds, None));
+        secrets(&snapshot, &mine, &names, asked).map(Some)
+    }
+
+    fn new_nonce(&mut self) -> Result<String, Status> {
+        let bytes = random::bytes::<4>().map_err(|error| Status::internal(error.to_string()))?;
+        self.nonce = hex::encode(bytes);
+        Ok(self.nonce.clone())
+    }
+
+    async fn changed(state: &mut watch::Receiver<Arc<Snapshot>>) -> Result<(), Status> {
+        state.changed().await.map_err(|_| Status::unavailable("agent is shutting down"))
+    }
+}
+
+/// An answer with all secrets; its version is the hash of theirs.
+pub(super) fn response(secrets: &Secrets, nonce: String) -> pb::DiscoveryResponse {
+    let versions: String = secrets.values().map(|secret| secret.version.as_str()).collect();
+    let hash = digest::sha256(versions.as_bytes());
+    pb::DiscoveryResponse {
+        version_info: hex::encode(hash.get(..8).unwrap_or(&hash)),
+        resources: secrets.values().map(|secret| secret.any.clone()).collect(),
+        type_url: SECRET.to_owned(),
+        nonce,
+        ..pb::DiscoveryResponse::default()
+    }
+}
+
+/// `StreamSecrets`.
+pub(super) fn whole(
+    core: Arc<Core>,
+    selectors: Vec<Selector>,
+    requests: Streaming<pb::DiscoveryRequest>,
+) -> Answers<pb::DiscoveryResponse> {
+    let start = Whole { feed: Feed::new(core, selectors), requests, asked: None, last: None };
+    Box::pin(futures::stream::unfold(Some(start), |state| async {
+        let mut state = state?;
+        match state.next().await {
+            Ok(Some(answer)) => Some((Ok(answer), Some(state))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+struct Whole {
+    feed: Feed,
+    requests: Streaming<pb::DiscoveryRequest>,
+    asked: Option<Vec<String>>,
+    last: Option<Secrets>,
+}
+
+impl Whole {
+    async fn next(&mut self) -> Result<Option<pb::DiscoveryResponse>, Status> {
+        loop {
+            if let Some(asked) = self.asked.clone()
+                && let Some(secrets) = self.feed.secrets(&asked)?
+                && self.last.as_ref() != Some(&secrets)
+            {
+                let answer = response(&secrets, self.feed.new_nonce()?);
+                self.last = Some(secrets);
+                return Ok(Some(answer));
+            }
+            tokio::select! {
+                request = self.requests.message() => match request? {
+                    Some(request) => self.take(request),
+                    None => return Ok(None),
+                },
+                changed = Feed::changed(&mut self.feed.state) => changed?,
+            }
+        }
+    }
+
+    fn take(&mut self, request: pb::DiscoveryRequest) {
+        // An answer to something older than what was sent last says nothing.
+        if self.asked.is_some() && request.response_nonce != self.feed.nonce {
+            return;
+        }
+        if let Some(error) = &request.error_detail {
+            warn!(error = error.message, subsystem_name = "endpoints", "Envoy reported errors applying secrets");
+        }
+        if let Some(node) = &request.node {
+            self.feed.names = Some(Names::of(&self.feed.core.settings.sds, Some(node)));
+        }
+        if self.asked.as_ref() != Some(&request.resource_names) {
+            self.last = None;
+            self.asked = Some(request.resource_names);
+        }
+    }
+}
+
+/// `DeltaSecrets`.
+pub(super) fn delta(
+    core: Arc<Core>,
+    selectors: Vec<Selector>,
+    requests: Streaming<pb::DeltaDiscoveryRequest>,
+) -> Answers<pb::DeltaDiscoveryResponse> {
+    let start = Delta { feed: Feed::new(core, selectors), requests, asked: BTreeSet::new(), sent: BTreeMap::new() };
+    Box::pin(futures::stream::unfold(Some(start), |state| async {
+        let mut state = state?;
+        match state.next().await {
+            Ok(Some(answer)) => Some((Ok(answer), Some(state))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+struct Delta {
+    feed: Feed,
+    requests: Streaming<pb::DeltaDiscoveryRequest>,
+    asked: BTreeSet<String>,
+    /// Versions that Envoy has, by name; an empty version is a name that it knows to stand for nothing.
+    sent: BTreeMap<String, String>,
+}
+
+impl Delta {
+    async fn next(&mut self) -> Result<Option<pb::DeltaDiscoveryResponse>, Status> {
+        loop {
+            if let Some(answer) = self.changes()? {
+                return Ok(Some(answer));
+            }
+            tokio::select! {
+                request = self.requests.message() => match request? {
+                    Some(request) => self.take(request),
+                    None => return Ok(None),
+                },
+                changed = Feed::changed(&mut self.feed.state) => changed?,
+            }
+        }
+    }
+
+    fn changes(&mut self) -> Result<Option<pb::DeltaDiscoveryResponse>, Status> {
+        if self.asked.is_empty() {
+            return Ok(None);
+        }
+        let asked: Vec<String> = self.asked.iter().cloned().collect();
+        let Some(secrets) = self.feed.secrets(&asked)? else { return Ok(None) };
+        let mut answer = pb::DeltaDiscoveryResponse { type_url: SECRET.to_owned(), ..Default::default() };
+        for name in &asked {
+            let version = secrets.get(name).map(|secret| secret.version.clone()).unwrap_or_default();
+            if self.sent.get(name) == Some(&version) {
+                continue;
+            }
+            match secrets.get(name) {
+                Some(secret) => answer.resources.push(pb::Resource {
+                    version: version.clone(),
+                    resource: Some(secret.any.clone()),
+                    name: name.clone(),
+                    aliases: Vec::new(),
+                }),
+                None => answer.removed_resources.push(name.clone()),
+            }
+            self.sent.insert(name.clone(), version);
+        }
+        if answer.resources.is_empty() && answer.removed_resources.is_empty() {
+            return Ok(None);
+        }
+        answer.nonce = self.feed.new_nonce()?;
+        Ok(Some(answer))
+    }
+
+    fn take(&mut self, request: pb::DeltaDiscoveryRequest) {
+        if let Some(error) = &request.error_detail {
+            warn!(error = error.message, subsystem_name = "endpoints", "Envoy reported errors applying secrets");
+        }
+        if let Some(node) = &request.node {
+            self.feed.names = Some(Names::of(&self.feed.core.settings.sds, Some(node)));
+        }
+        self.sent.extend(request.initial_resource_versions);
+        for name in request.resource_names_unsubscribe {
+            self.asked.remove(&name);
+            self.sent.remove(&name);
+        }
+        self.asked.extend(request.resource_names_subscribe);
+    }
+}

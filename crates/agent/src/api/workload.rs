@@ -1,0 +1,120 @@
+//! The SPIFFE Workload API.
+
+mod bundles;
+mod fetch_jwt_svid;
+mod fetch_x509_svid;
+mod validate_jwt_svid;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use steeple_proto::workload as pb;
+use steeple_types::Selector;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use crate::core::Core;
+use crate::svid::Identity;
+
+pub(super) struct Service(pub(super) Arc<Core>);
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Service {
+    /// Checks the header that keeps browsers and the like out (Workload API, section 6.1), and attests the caller.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<Vec<Selector>, Status> {
+        check_header(request)?;
+        self.0.selectors(request).await
+    }
+}
+
+fn check_header<T>(request: &Request<T>) -> Result<(), Status> {
+    let header = request.metadata().get("workload.spiffe.io");
+    if header.is_some_and(|value| value == "true") {
+        return Ok(());
+    }
+    Err(Status::invalid_argument("security header missing from request"))
+}
+
+/// What a caller without identity is told.
+fn no_identity() -> Status {
+    Status::permission_denied("no identity issued")
+}
+
+/// Of several identities with the same hint only the oldest keeps it.
+fn without_repeated_hints(identities: &[Identity]) -> Vec<&Identity> {
+    let oldest = |identity: &&Identity| {
+        let hint = &identity.entry.hint;
+        let age = |other: &Identity| (other.entry.created_at, other.entry.id.clone());
+        hint.is_empty() || !identities.iter().any(|other| other.entry.hint == *hint && age(other) < age(identity))
+    };
+    identities.iter().filter(oldest).collect()
+}
+
+#[tonic::async_trait]
+impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
+    type FetchX509SVIDStream = Answers<pb::X509svidResponse>;
+    type FetchX509BundlesStream = Answers<pb::X509BundlesResponse>;
+    type FetchJWTBundlesStream = Answers<pb::JwtBundlesResponse>;
+    type FetchWITSVIDStream = Answers<pb::WitsvidResponse>;
+    type FetchWITBundlesStream = Answers<pb::WitBundlesResponse>;
+
+    async fn fetch_x509svid(
+        &self,
+        request: Request<pb::X509svidRequest>,
+    ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
+        let selectors = self.caller(&request).await?;
+        fetch_x509_svid::handle(&self.0, selectors).map(Response::new)
+    }
+
+    async fn fetch_x509_bundles(
+        &self,
+        request: Request<pb::X509BundlesRequest>,
+    ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
+        let selectors = self.caller(&request).await?;
+        bundles::x509(&self.0, selectors).map(Response::new)
+    }
+
+    async fn fetch_jwtsvid(
+        &self,
+        request: Request<pb::JwtsvidRequest>,
+    ) -> Result<Response<pb::JwtsvidResponse>, Status> {
+        check_header(&request)?;
+        let selectors = if request.get_ref().audience.is_empty() {
+            return Err(Status::invalid_argument("audience must be specified"));
+        } else {
+            self.0.selectors(&request).await?
+        };
+        fetch_jwt_svid::handle(&self.0, &selectors, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn fetch_jwt_bundles(
+        &self,
+        request: Request<pb::JwtBundlesRequest>,
+    ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
+        let selectors = self.caller(&request).await?;
+        bundles::jwt(&self.0, selectors).map(Response::new)
+    }
+
+    async fn validate_jwtsvid(
+        &self,
+        request: Request<pb::ValidateJwtsvidRequest>,
+    ) -> Result<Response<pb::ValidateJwtsvidResponse>, Status> {
+        let selectors = self.caller(&request).await?;
+        validate_jwt_svid::handle(&self.0, &selectors, request.get_ref()).map(Response::new)
+    }
+
+    async fn fetch_witsvid(
+        &self,
+        _request: Request<pb::WitsvidRequest>,
+    ) -> Result<Response<Self::FetchWITSVIDStream>, Status> {
+        Err(Status::unimplemented("method FetchWITSVID not implemented"))
+    }
+
+    async fn fetch_wit_bundles(
+        &self,
+        _request: Request<pb::WitBundlesRequest>,
+    ) -> Result<Response<Self::FetchWITBundlesStream>, Status> {
+        Err(Status::unimplemented("method FetchWITBundles not implemented"))
+    }
+}

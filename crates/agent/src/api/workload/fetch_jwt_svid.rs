@@ -1,0 +1,45 @@
+//! `FetchJWTSVID`: a token for each identity of the caller, or for the one that it names.
+
+use std::sync::Arc;
+
+use steeple_proto::workload as pb;
+use steeple_types::{Selector, SpiffeId};
+use tonic::Status;
+use tracing::debug;
+
+use super::{no_identity, without_repeated_hints};
+use crate::core::Core;
+use crate::server::with_causes;
+
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    selectors: &[Selector],
+    request: &pb::JwtsvidRequest,
+) -> Result<pb::JwtsvidResponse, Status> {
+    let wanted = match request.spiffe_id.as_str() {
+        "" => None,
+        id => Some(
+            SpiffeId::parse(id)
+                .map_err(|error| Status::invalid_argument(format!("invalid requested SPIFFE ID: {error}")))?,
+        ),
+    };
+    let mut mine = core.cache.snapshot().matching(selectors);
+    mine.retain(|identity| wanted.as_ref().is_none_or(|id| *id == identity.entry.spiffe_id));
+    if mine.is_empty() {
+        return Err(no_identity());
+    }
+    let mut svids = Vec::with_capacity(mine.len());
+    for identity in without_repeated_hints(&mine) {
+        let entry = &identity.entry;
+        let token = core.tokens.fetch(&core.server, entry, &request.audience, &core.clock).await;
+        let token = token
+            .map_err(|status| Status::unavailable(format!("could not fetch JWT-SVID: {}", with_causes(&status))))?;
+        debug!(method = "FetchJWTSVID", spiffe_id = %entry.spiffe_id, subsystem_name = "endpoints", "Fetched JWT SVID");
+        svids.push(pb::Jwtsvid {
+            spiffe_id: entry.spiffe_id.to_string(),
+            svid: token.compact,
+            hint: entry.hint.clone(),
+        });
+    }
+    Ok(pb::JwtsvidResponse { svids })
+}

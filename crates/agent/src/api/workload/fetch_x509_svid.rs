@@ -1,0 +1,94 @@
+//! `FetchX509SVID`: all identities of the caller, again whenever they change.
+
+use std::sync::Arc;
+
+use steeple_proto::workload as pb;
+use steeple_types::{Bundle, Selector};
+use tokio::sync::watch;
+use tonic::Status;
+
+use super::{Answers, no_identity, without_repeated_hints};
+use crate::core::Core;
+use crate::svid::{Identity, Snapshot};
+
+pub(super) fn handle(core: &Arc<Core>, selectors: Vec<Selector>) -> Result<Answers<pb::X509svidResponse>, Status> {
+    let state = core.cache.subscribe();
+    let mine = core.cache.snapshot().matching(&selectors);
+    if mine.is_empty() {
+        return Err(no_identity());
+    }
+    let feed = Feed { core: Arc::clone(core), selectors, state, last: Vec::new(), sent: false };
+    let stream = futures::stream::unfold(Some(feed), |feed| async {
+        let mut feed = feed?;
+        match feed.next().await {
+            Ok(answer) => Some((Ok(answer), Some(feed))),
+            Err(status) => Some((Err(status), None)),
+        }
+    });
+    Ok(Box::pin(stream))
+}
+
+struct Feed {
+    core: Arc<Core>,
+    selectors: Vec<Selector>,
+    state: watch::Receiver<Arc<Snapshot>>,
+    /// Marks of what was sent last.
+    last: Vec<usize>,
+    sent: bool,
+}
+
+impl Feed {
+    /// Waits until something is there that was not sent, and all of it is there.
+    async fn next(&mut self) -> Result<pb::X509svidResponse, Status> {
+        loop {
+            let snapshot = Arc::clone(&self.state.borrow_and_update());
+            let mine = snapshot.matching(&self.selectors);
+            if mine.is_empty() {
+                return Err(no_identity());
+            }
+            let _demand = self.core.cache.demand(&mine);
+            let marks = marks(&snapshot, &mine);
+            let complete = mine.iter().all(|identity| identity.svid.is_some());
+            if complete && (!self.sent || marks != self.last) {
+                self.last = marks;
+                self.sent = true;
+                return Ok(response(&snapshot, &mine));
+            }
+            self.state.changed().await.map_err(|_| Status::unavailable("agent is shutting down"))?;
+        }
+    }
+}
+
+/// What tells two answers apart: the SVIDs and bundles in them, by where they are in memory.
+fn marks(snapshot: &Snapshot, identities: &[Identity]) -> Vec<usize> {
+    let svids = identities.iter().filter_map(|identity| identity.svid.as_ref()).map(|svid| Arc::as_ptr(svid).addr());
+    let hints = identities.iter().map(|identity| Arc::as_ptr(&identity.entry).addr());
+    let own = snapshot.own_bundle().into_iter().map(|bundle| Arc::as_ptr(bundle).addr());
+    let federated = snapshot.federated(identities).into_values().map(|bundle| Arc::as_ptr(&bundle).addr());
+    svids.chain(hints).chain(own).chain(federated.collect::<Vec<_>>()).collect()
+}
+
+fn response(snapshot: &Snapshot, identities: &[Identity]) -> pb::X509svidResponse {
+    let own = snapshot.own_bundle().map(|bundle| x509_bundle(bundle)).unwrap_or_default();
+    let svid = |identity: &Identity| {
+        let svid = identity.svid.as_ref()?;
+        Some(pb::X509svid {
+            spiffe_id: identity.entry.spiffe_id.to_string(),
+            x509_svid: svid.chain.concat(),
+            x509_svid_key: svid.key.to_vec(),
+            bundle: own.clone(),
+            hint: identity.entry.hint.clone(),
+        })
+    };
+    let federated = snapshot.federated(identities);
+    pb::X509svidResponse {
+        svids: without_repeated_hints(identities).into_iter().filter_map(svid).collect(),
+        crl: Vec::new(),
+        federated_bundles: federated.iter().map(|(td, bundle)| (td.id_string(), x509_bundle(bundle))).collect(),
+    }
+}
+
+/// The X.509 authorities of a bundle, DER one after the other.
+pub(super) fn x509_bundle(bundle: &Bundle) -> Vec<u8> {
+    bundle.x509_authorities.iter().flat_map(|authority| authority.certificate.iter().copied()).collect()
+}

@@ -1,0 +1,106 @@
+//! What an agent is told by its configuration, validated.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use steeple_crypto::keys::KeyType;
+use steeple_types::TrustDomain;
+
+/// What an agent is told by its configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The trust domain.
+    pub trust_domain: TrustDomain,
+    /// Host of the server.
+    pub server_address: String,
+    /// Port of the server.
+    pub server_port: u16,
+    /// Where the agent keeps its data.
+    pub data_dir: PathBuf,
+    /// Where the public socket is.
+    pub socket_path: PathBuf,
+    /// Where the admin socket is, if there is one.
+    pub admin_socket_path: Option<PathBuf>,
+    /// How the server is trusted at first.
+    pub bootstrap: Bootstrap,
+    /// Kind of workloads' keys.
+    pub workload_key_type: KeyType,
+    /// How often the server is asked for entries.
+    pub sync_interval: Duration,
+    /// Most X.509-SVIDs that are kept without anybody asking for them.
+    pub x509_svid_cache_max_size: usize,
+    /// Most JWT-SVIDs that are kept.
+    pub jwt_svid_cache_max_size: usize,
+    /// Whether workloads without an identity may have the own trust domain's bundle.
+    pub allow_unauthenticated_verifiers: bool,
+    /// Claims of other trust domains' tokens that are handed on besides `sub`, `exp` and `aud`.
+    pub allowed_foreign_jwt_claims: Vec<String>,
+    /// Whether the Workload API is offered.
+    pub workload_api: bool,
+    /// Whether Envoy's SDS is offered.
+    pub sds_api: bool,
+    /// Names of SDS resources.
+    pub sds: SdsNames,
+    /// Where health is told over HTTP.
+    pub health: Option<HealthSettings>,
+    /// Where Prometheus reads.
+    pub prometheus: Option<SocketAddr>,
+    /// Version that the agent reports.
+    pub version: String,
+}
+
+/// How the server is trusted at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// By certificates in a PEM file.
+    PemFile(PathBuf),
+    /// By a bundle document in a file.
+    SpiffeFile(PathBuf),
+    /// By what a URL yields, over Web PKI.
+    Url {
+        /// The URL.
+        url: String,
+        /// Whether it yields a bundle document rather than PEM.
+        spiffe: bool,
+    },
+    /// Not at all: the first server that answers is believed.
+    Insecure,
+    /// By the bundle of an earlier run only.
+    Stored,
+}
+
+/// Names of SDS resources that stand for what a workload has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SdsNames {
+    /// The first identity.
+    pub default_svid_name: String,
+    /// The own trust domain's bundle.
+    pub default_bundle_name: String,
+    /// All bundles.
+    pub default_all_bundles_name: String,
+    /// Whether Envoy's SPIFFE validator is left out.
+    pub disable_spiffe_cert_validation: bool,
+}
+
+impl Default for SdsNames {
+    fn default() -> Self {
+        Self {
+            default_svid_name: "default".into(),
+            default_bundle_name: "ROOTCA".into(),
+            default_all_bundles_name: "ALL".into(),
+            disable_spiffe_cert_validation: false,
+        }
+    }
+}
+
+/// Where health is told over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthSettings {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Path that tells whether the process lives.
+    pub live_path: String,
+    /// Path that tells whether it serves.
+    pub ready_path: String,
+}
