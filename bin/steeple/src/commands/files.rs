@@ -48,11 +48,31 @@ pub(crate) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(),
 
 /// Reads JSON as Go does: the case of keys does not matter, nulls are as if absent. Below the key `kept` nothing changes.
 pub(crate) fn json(content: &[u8], kept: &str) -> Result<Value, Failure> {
-    let value: Value = serde_json::from_slice(content).map_err(|error| {
-        let text = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
-        Failure(text)
-    })?;
+    let value: Value = serde_json::from_slice(content).map_err(|error| Failure(json_fault(content, &error)))?;
     Ok(folded(value, kept))
+}
+
+/// What is wrong with JSON, as Go says it.
+pub(crate) fn json_fault(content: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let text = error.to_string();
+    let expected = [
+        ("expected value", "looking for beginning of value"),
+        ("key must be a string", "looking for beginning of object key string"),
+        ("expected `:`", "after object key"),
+        ("expected `,` or `}`", "after object key:value pair"),
+        ("expected `,` or `]`", "after array element"),
+        ("trailing characters", "after top-level value"),
+    ];
+    let place = expected.iter().find(|(start, _)| text.starts_with(start)).map(|(_, place)| place);
+    let line = content.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
+    match (place, String::from_utf8_lossy(rest).chars().next()) {
+        (Some(place), Some(letter)) => format!("invalid character '{letter}' {place}"),
+        _ => text,
+    }
 }
 
 fn folded(value: Value, kept: &str) -> Value {
@@ -81,6 +101,15 @@ mod tests {
         let value = json(br#"{"Entries":[{"SPIFFE_ID":"x","hint":null,"Bundle":{"Kid":null}}]}"#, "bundle").unwrap();
         assert_eq!(value.to_string(), r#"{"entries":[{"spiffe_id":"x","bundle":{"Kid":null}}]}"#);
         assert_eq!(json(b"", ""), Err("unexpected end of JSON input".into()));
+        for (text, fault) in [
+            ("x", "invalid character 'x' looking for beginning of value"),
+            ("{\n x}", "invalid character 'x' looking for beginning of object key string"),
+            ("{} y", "invalid character 'y' after top-level value"),
+            ("[1 2]", "invalid character '2' after array element"),
+            ("{\"a\" 2}", "invalid character '2' after object key"),
+        ] {
+            assert_eq!(json(text.as_bytes(), ""), Err(fault.into()), "{text}");
+        }
     }
 
     #[test]

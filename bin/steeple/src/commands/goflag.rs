@@ -54,6 +54,7 @@ enum Slot<'a> {
     OptionalBool(&'a mut Option<bool>),
     Int(&'a mut i64),
     Duration(&'a mut Duration),
+    Timeout(&'a mut Duration),
     Repeated(&'a mut Vec<String>),
     Commas(&'a mut Vec<String>),
     Tristate(&'a mut Option<bool>),
@@ -109,6 +110,11 @@ impl<'a> FlagSet<'a> {
     pub(crate) fn duration(&mut self, slot: &'a mut Duration, names: &'static [&'static str], usage: &'static str) {
         let default = if slot.is_zero() { String::new() } else { duration::text(*slot) };
         self.add(names, usage, default, Slot::Duration(slot));
+    }
+
+    /// A duration too; it says what is wrong with a value.
+    pub(crate) fn timeout(&mut self, slot: &'a mut Duration, names: &'static [&'static str], usage: &'static str) {
+        self.add(names, usage, duration::text(*slot), Slot::Timeout(slot));
     }
 
     /// A flag that can be given several times.
@@ -203,7 +209,9 @@ impl Slot<'_> {
             Self::Bool(_) | Self::OptionalBool(_) => "",
             Self::Int(_) => " int",
             Self::Duration(_) => " duration",
-            Self::Repeated(_) | Self::Commas(_) | Self::Tristate(_) | Self::Format { .. } => " value",
+            Self::Timeout(_) | Self::Repeated(_) | Self::Commas(_) | Self::Tristate(_) | Self::Format { .. } => {
+                " value"
+            }
         }
     }
 
@@ -213,7 +221,8 @@ impl Slot<'_> {
             Self::Bool(slot) => **slot = boolean(value)?,
             Self::OptionalBool(slot) => **slot = Some(boolean(value)?),
             Self::Int(slot) => **slot = integer(value)?,
-            Self::Duration(slot) => **slot = duration::parse(value)?,
+            Self::Duration(slot) => **slot = duration::parse(value).map_err(|_| "parse error".to_owned())?,
+            Self::Timeout(slot) => **slot = duration::parse(value)?,
             Self::Repeated(slot) => slot.push(value.to_owned()),
             Self::Commas(slot) => **slot = value.split(',').map(str::to_owned).collect(),
             Self::Tristate(slot) => **slot = value.parse().ok(),
@@ -284,6 +293,7 @@ mod tests {
         ttl: i64,
         dns: Vec<String>,
         wait: Duration,
+        age: Duration,
         format: Format,
         banned: Option<bool>,
     }
@@ -295,7 +305,8 @@ mod tests {
         flags.boolean(&mut taken.admin, &["admin"], "");
         flags.integer(&mut taken.ttl, &["ttl"], "");
         flags.repeated(&mut taken.dns, &["dns"], "");
-        flags.duration(&mut taken.wait, &["timeout"], "");
+        flags.timeout(&mut taken.wait, &["timeout"], "");
+        flags.duration(&mut taken.age, &["expiredFor"], "");
         flags.tristate(&mut taken.banned, &["banned"], "");
         flags.format(&mut taken.format, &["output", "format"]);
         let rest = flags.parse(&words(text))?.to_vec();
@@ -333,6 +344,7 @@ mod tests {
             refusal("-ttl 9223372036854775808"),
             "invalid value \"9223372036854775808\" for flag -ttl: value out of range"
         );
+        assert_eq!(refusal("-expiredFor bad"), "invalid value \"bad\" for flag -expiredFor: parse error");
         assert_eq!(refusal("-admin=x"), "invalid boolean value \"x\" for -admin: parse error");
         assert_eq!(refusal("-=x"), "bad flag syntax: -=x");
         assert_eq!(refusal("-timeout bad"), "invalid value \"bad\" for flag -timeout: time: invalid duration \"bad\"");

@@ -83,7 +83,7 @@ impl SocketFlags {
             flags.text(&mut self.instance, &["instance"], usage);
         }
         if self.target == Target::WorkloadApi {
-            flags.duration(&mut self.timeout, &["timeout"], "How long to wait for an answer.");
+            flags.timeout(&mut self.timeout, &["timeout"], "How long to wait for an answer.");
         }
     }
 

@@ -1,13 +1,14 @@
 //! Bundles as texts: certificates in PEM, or a SPIFFE bundle document.
 
 use jiff::Timestamp;
-use steeple_crypto::bundle::{from_document, to_document};
+use steeple_crypto::bundle::{BundleError, from_document, to_document};
 use steeple_crypto::pem;
 use steeple_crypto::x509::Certificate;
 use steeple_proto::spire::api::types::{Bundle as WireBundle, JwtKey, X509Certificate};
 use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 
 use crate::commands::failure::{Explain, Failure};
+use crate::commands::files::json_fault;
 use crate::commands::quote::quote;
 
 /// The form of a bundle's text.
@@ -57,8 +58,16 @@ pub(crate) fn parse(content: &[u8], format: BundleFormat, id: &str) -> Result<Wi
             })
         }
         BundleFormat::Spiffe => {
-            let bundle = from_document(TrustDomain::parse(id)?, content).map_err(|error| Failure(error.to_string()));
-            Ok(to_wire(bundle.explain("unable to parse to spiffe bundle")?))
+            let bundle = from_document(TrustDomain::parse(id)?, content).map_err(|error| match error {
+                BundleError::Json(error)
+                    if error.is_data() && error.to_string().starts_with("missing field `keys`") =>
+                {
+                    Failure("no authorities found".to_owned())
+                }
+                BundleError::Json(error) => Failure(format!("unable to parse JWKS: {}", json_fault(content, &error))),
+                other => Failure(other.to_string()),
+            });
+            Ok(to_wire(bundle.explain("unable to parse to spiffe bundle: spiffebundle")?))
         }
     }
 }
@@ -149,6 +158,12 @@ mod tests {
         assert_eq!(
             parse(&pem::encode("PRIVATE KEY", b"x")).unwrap(),
             "unable to parse bundle data: expected block type \"CERTIFICATE\"; got \"PRIVATE KEY\""
+        );
+        let document = super::parse(b"garbage", BundleFormat::Spiffe, "td").err().unwrap();
+        assert_eq!(
+            document.0,
+            "unable to parse to spiffe bundle: spiffebundle: unable to parse JWKS: \
+             invalid character 'g' looking for beginning of value"
         );
         assert_eq!(BundleFormat::parse("nope"), Err("invalid format: \"nope\"".into()));
     }
