@@ -1,1 +1,45 @@
 //! Reader of HCL 1 and JSON configuration as SPIRE accepts it, Go durations, weak typing.
+//!
+//! [`parse`] yields the [`Object`] that the text says; [`Block`] reads it as Go's decoder does: keys in any case, repeated
+//! blocks merged, numbers and quoted numbers alike.
+
+mod block;
+mod duration;
+mod expand;
+mod json;
+mod lexer;
+mod parser;
+mod print;
+mod tree;
+
+pub use block::{Block, DecodeError};
+pub use duration::{format_duration, parse_duration};
+pub use expand::expand_env;
+pub use print::print;
+pub use tree::{Item, Key, Object, Value};
+
+/// Largest text read, in bytes.
+const MAX_LENGTH: usize = 4 << 20;
+
+/// Why a text is not a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("At {line}:{column}: {message}")]
+pub struct ParseError {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Reads a configuration: JSON when it begins with a brace, else HCL 1.
+///
+/// # Errors
+/// [`ParseError`] of the first thing that is not in order.
+pub fn parse(text: &str) -> Result<Object, ParseError> {
+    if text.len() > MAX_LENGTH {
+        return Err(ParseError { line: 1, column: 1, message: "configuration is larger than 4 MiB".to_owned() });
+    }
+    if text.trim_start().starts_with('{') { json::parse(text) } else { parser::parse(text) }
+}

@@ -1,0 +1,201 @@
+//! The sentences of HCL 1.
+
+use crate::ParseError;
+use crate::lexer::{Lexer, Position, Token};
+use crate::tree::{Item, Key, Object, Value};
+
+/// Deepest nesting read.
+const MAX_DEPTH: usize = 64;
+
+pub(crate) fn parse(text: &str) -> Result<Object, ParseError> {
+    let mut parser = Parser { lexer: Lexer::new(text), ahead: None };
+    let object = parser.object(0)?;
+    match parser.next()? {
+        (Token::End, _) => Ok(object),
+        (token, at) => Err(at.error(format!("expected: IDENT | STRING | ASSIGN | LBRACE got: {}", token.name()))),
+    }
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    ahead: Option<(Token, Position)>,
+}
+
+impl Parser<'_> {
+    fn next(&mut self) -> Result<(Token, Position), ParseError> {
+        match self.ahead.take() {
+            Some(token) => Ok(token),
+            None => self.lexer.next(),
+        }
+    }
+
+    fn peek(&mut self) -> Result<&(Token, Position), ParseError> {
+        if self.ahead.is_none() {
+            self.ahead = Some(self.lexer.next()?);
+        }
+        self.ahead.as_ref().ok_or_else(|| Position { line: 1, column: 1 }.error("unexpected end"))
+    }
+
+    /// Items up to a closing brace, which is left, or the end.
+    fn object(&mut self, depth: usize) -> Result<Object, ParseError> {
+        let mut object = Object::default();
+        loop {
+            let (token, at) = self.peek()?.clone();
+            if depth > MAX_DEPTH {
+                return Err(at.error("nested deeper than 64 blocks"));
+            }
+            match token {
+                Token::End | Token::RightBrace => return Ok(object),
+                // Items may be parted by commas, as in objects of lists.
+                Token::Comma => {
+                    self.next()?;
+                }
+                _ => self.item(depth, &mut object)?,
+            }
+        }
+    }
+
+    fn item(&mut self, depth: usize, object: &mut Object) -> Result<(), ParseError> {
+        let mut keys = Vec::new();
+        let (_, begin) = self.peek()?.clone();
+        loop {
+            let (token, at) = self.next()?;
+            let unexpected = |expected: &str| Err(at.error(format!("expected: {expected} got: {}", token.name())));
+            match token {
+                Token::Ident(text) => keys.push(Key { text, quoted: false }),
+                Token::Text(text) => keys.push(Key { text, quoted: true }),
+                Token::Assign if keys.len() == 1 => {
+                    let value = self.value(depth)?;
+                    let again = |item: &Item| matches!((item.keys.as_slice(), keys.as_slice()), ([one], [two]) if one.text == two.text);
+                    if object.items.iter().any(|item| again(item) && !matches!(item.value, Value::Object(_))) {
+                        let key = keys.first().map(|key| key.text.as_str()).unwrap_or_default();
+                        let message = format!(
+                            "The argument {key:?} at {}:{} was already set. Each argument can only be defined once",
+                            begin.line, begin.column
+                        );
+                        return Err(begin.error(message));
+                    }
+                    object.items.push(Item { keys, value, line: begin.line });
+                    return Ok(());
+                }
+                Token::Assign if keys.is_empty() => return Err(at.error("no object keys found!")),
+                Token::Assign => return Err(at.error("nested object expected: LBRACE got: ASSIGN")),
+                Token::LeftBrace if keys.is_empty() => return unexpected("IDENT | STRING"),
+                Token::LeftBrace => {
+                    let inner = self.object(depth + 1)?;
+                    self.close()?;
+                    object.items.push(Item { keys, value: Value::Object(inner), line: begin.line });
+                    return Ok(());
+                }
+                _ => return unexpected("IDENT | STRING | ASSIGN | LBRACE"),
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), ParseError> {
+        match self.next()? {
+            (Token::RightBrace, _) => Ok(()),
+            (token, at) => Err(at.error(format!("object expected closing RBRACE got: {}", token.name()))),
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, ParseError> {
+        let (token, at) = self.next()?;
+        if depth > MAX_DEPTH {
+            return Err(at.error("nested deeper than 64 blocks"));
+        }
+        match token {
+            Token::Text(text) => Ok(Value::Text(text)),
+            Token::Number(number) => Ok(Value::Number(number)),
+            Token::Bool(value) => Ok(Value::Bool(value)),
+            Token::LeftBrace => {
+                let inner = self.object(depth + 1)?;
+                self.close()?;
+                Ok(Value::Object(inner))
+            }
+            Token::LeftBracket => self.list(depth),
+            token => Err(at.error(format!("Unknown token: {}", token.name()))),
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value, ParseError> {
+        let mut values = Vec::new();
+        let mut needs_comma = false;
+        loop {
+            let (token, at) = self.peek()?.clone();
+            match token {
+                Token::RightBracket => {
+                    self.next()?;
+                    return Ok(Value::List(values));
+                }
+                Token::Comma if needs_comma => {
+                    self.next()?;
+                    needs_comma = false;
+                }
+                _ if needs_comma => {
+                    let message = format!("error parsing list, expected comma or list end, got: {}", token.name());
+                    return Err(at.error(message));
+                }
+                _ => {
+                    values.push(self.value(depth + 1)?);
+                    needs_comma = true;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Block;
+
+    #[test]
+    fn forms_of_blocks_mean_the_same() {
+        for text in [
+            "plugins { KeyManager \"memory\" { plugin_data {} } }",
+            "plugins { KeyManager { memory { plugin_data {} } } }",
+            "plugins { KeyManager \"memory\" plugin_data {} }",
+            "plugins { \"KeyManager\" \"memory\" { plugin_data = {} } }",
+        ] {
+            let object = parse(text).unwrap();
+            let managers = Block::of(&object).block("plugins").unwrap().labelled("KeyManager");
+            let names: Vec<&str> = managers.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, ["memory"], "{text}");
+            assert!(managers[0].1.block("plugin_data").is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_comments_and_one_line_blocks_are_read() {
+        let text =
+            "# c\na { b = 1 c = \"x\\\"\\u00e9\" } // d\n/* e */ f = [1, \"two\", true,]\ng = 0x1F\nh = <<X\nl1\nX\n";
+        let object = parse(text).unwrap();
+        let root = Block::of(&object);
+        let a = root.block("A").unwrap();
+        assert_eq!((a.int("B").unwrap(), a.text("c").unwrap().as_deref()), (Some(1), Some("x\"é")));
+        assert_eq!(root.int("g").unwrap(), Some(31));
+        assert_eq!(root.text("h").unwrap().as_deref(), Some("l1\n"));
+    }
+
+    #[test]
+    fn broken_texts_are_refused_with_their_place() {
+        for (text, place) in [
+            ("a = ", (1, 5)),
+            ("a = 1\na = 2", (2, 1)),
+            ("a {", (1, 4)),
+            ("}", (1, 1)),
+            ("a = nope", (1, 5)),
+            ("a = \"x\ny\"", (1, 5)),
+            ("a = [1 2]", (1, 8)),
+            ("/* x", (1, 1)),
+            ("a = \"\\q\"", (1, 5)),
+            ("a b = 1", (1, 5)),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.line, error.column), place, "{text}: {error}");
+        }
+        assert!(parse(&"a {".repeat(1000)).is_err());
+        assert!(parse(&format!("a = {}", "[".repeat(1000))).is_err());
+    }
+}
