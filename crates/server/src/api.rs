@@ -1,5 +1,6 @@
 //! The gRPC APIs: each file parses one RPC's request, calls an operation or the datastore, and maps the answer.
 
+pub(crate) mod access_log;
 mod agent;
 mod bundle;
 pub(crate) mod call;

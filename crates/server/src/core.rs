@@ -13,10 +13,11 @@ use steeple_plugin::NodeAttestor;
 use steeple_store::Store;
 use steeple_types::{SpiffeId, TrustDomain};
 use tokio::sync::watch;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::api::call::{Call, Caller};
 use crate::api::limits::{Limits, RateSettings};
+use crate::api::status::Failure;
 use crate::entries::Entries;
 use crate::identity::ServerIdentity;
 use crate::parts::{CallMetrics, LogControl};
@@ -52,6 +53,8 @@ pub struct Settings {
     pub admin_ids: Vec<SpiffeId>,
     /// Which limits per address are on.
     pub rate_limits: RateSettings,
+    /// Whether each call leaves a line in the log (`audit_log_enabled`).
+    pub audit_log_enabled: bool,
     /// Whether agents' own IDs are among their selectors.
     pub agent_spiffe_id_as_selector: bool,
     /// Nodes are removed when their SVIDs expired this long ago; never if not set.
@@ -116,14 +119,14 @@ impl Core {
     }
 
     /// Who signs X.509-SVIDs now.
-    pub(crate) fn x509_issuer(&self) -> Result<Arc<X509Issuer>, Status> {
+    pub(crate) fn x509_issuer(&self) -> Result<Arc<X509Issuer>, Failure> {
         let issuer = self.issuers.x509.borrow().clone();
-        issuer.ok_or_else(|| Status::unavailable("X509 CA is not available for signing"))
+        issuer.ok_or_else(|| Failure::new(Code::Unavailable, "X509 CA is not available for signing"))
     }
 
     /// Who signs JWT-SVIDs now.
-    pub(crate) fn jwt_issuer(&self) -> Result<Arc<JwtIssuer>, Status> {
+    pub(crate) fn jwt_issuer(&self) -> Result<Arc<JwtIssuer>, Failure> {
         let issuer = self.issuers.jwt.borrow().clone();
-        issuer.ok_or_else(|| Status::unavailable("JWT key is not available for signing"))
+        issuer.ok_or_else(|| Failure::new(Code::Unavailable, "JWT key is not available for signing"))
     }
 }

@@ -44,6 +44,21 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogLevel {
+    /// The name that logrus has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Fatal => "fatal",
+            Self::Error => "error",
+            Self::Warn => "warning",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 /// Reads and sets the level of the process log.
 pub trait LogControl: Send + Sync {
     /// The level now.

@@ -78,6 +78,7 @@ pub enum ServerError {
 pub struct Server {
     core: Arc<Core>,
     health: Arc<Health>,
+    gate: Gate,
     keeper: Keeper,
     ingredients: Ingredients,
     identity: watch::Sender<Option<Arc<crate::identity::ServerIdentity>>>,
@@ -139,7 +140,9 @@ impl Server {
             metrics,
         });
         let health = Arc::new(Health::new(Arc::clone(&core)));
-        Ok(Self { core, health, keeper, ingredients, identity, tls: Arc::new(tls), tcp, uds })
+        info!(launch_log_level = core.log.launch_level().name(), "Logger service configured");
+        let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
+        Ok(Self { core, health, gate, keeper, ingredients, identity, tls: Arc::new(tls), tcp, uds })
     }
 
     /// Where the server listens on the network; tells the port when any was asked for.
@@ -150,6 +153,12 @@ impl Server {
         self.tcp.local_addr()
     }
 
+    /// The APIs behind their gate, as the listeners serve them. Who calls is told by a [`steeple_net::Peer`] among the
+    /// extensions of a request.
+    pub fn apis(&self) -> impl steeple_net::Answers + use<> {
+        self.gate.clone()
+    }
+
     /// Serves until the shutdown, then drains.
     ///
     /// # Errors
@@ -157,14 +166,13 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
         let supervisor = Supervisor::new(shutdown.clone(), self.core.clock.clone());
         self.spawn_web(&supervisor).await?;
-        let Self { core, health, keeper, ingredients, identity, tls, tcp, uds } = self;
+        let Self { core, gate, keeper, ingredients, identity, tls, tcp, uds, .. } = self;
         debug!(subsystem_name = "endpoints", "Initializing API endpoints");
         let admins = core.settings.admin_ids.clone();
         let own = core.settings.trust_domain.clone();
         let may_connect = move |id: &SpiffeId| id.member_of(&own) || admins.contains(id);
         let source: Arc<ServerTls> = Arc::clone(&tls);
         let config = Arc::new(server_config(source, Arc::new(may_connect))?);
-        let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
         let clock = core.clock.clone();
 
         let address = core.settings.bind_address;

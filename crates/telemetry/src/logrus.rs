@@ -1,5 +1,6 @@
 //! Writes events as logrus does.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -25,13 +26,27 @@ pub(crate) struct Logrus {
     pub(crate) sink: Arc<Sink>,
 }
 
+/// The field whose value, a JSON object, is written as fields of their own: for fields that are not known beforehand.
+const EXTRA: &str = "extra";
+
 /// Fields in alphabetical order, as logrus writes them.
 #[derive(Clone, Default)]
-struct Fields(BTreeMap<&'static str, Value>);
+struct Fields(BTreeMap<Cow<'static, str>, Value>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
-        self.0.insert(field.name(), value);
+        self.0.insert(Cow::Borrowed(field.name()), value);
+    }
+}
+
+impl Fields {
+    /// Writes the members of the extra field as fields.
+    fn spread(&mut self) {
+        let extra = self.0.remove(EXTRA);
+        let object = extra.as_ref().and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+        for (name, value) in object.unwrap_or_else(Map::new) {
+            self.0.insert(Cow::Owned(name), value);
+        }
     }
 }
 
@@ -81,6 +96,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logrus {
             }
         }
         event.record(&mut fields);
+        fields.spread();
         let message = match fields.0.remove("message") {
             Some(Value::String(message)) => message,
             other => other.map(|value| value.to_string()).unwrap_or_default(),
@@ -89,7 +105,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logrus {
         if self.source_location
             && let (Some(file), Some(line)) = (metadata.file(), metadata.line())
         {
-            fields.0.insert("file", format!("{file}:{line}").into());
+            fields.0.insert("file".into(), format!("{file}:{line}").into());
         }
         let level = level_name(*metadata.level());
         let line = match self.format {
@@ -124,7 +140,8 @@ fn text(now: Timestamp, level: &str, message: &str, fields: &Fields) -> String {
 }
 
 fn json(now: Timestamp, level: &str, message: String, fields: Fields) -> String {
-    let mut all: BTreeMap<String, Value> = fields.0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut all: BTreeMap<String, Value> =
+        fields.0.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
     all.insert("level".to_owned(), level.into());
     all.insert("msg".to_owned(), message.into());
     all.insert("time".to_owned(), local(now, "%Y-%m-%dT%H:%M:%S%.f%:z").into());
@@ -154,15 +171,17 @@ mod tests {
     #[test]
     fn lines_read_as_from_logrus() {
         let mut fields = Fields::default();
-        fields.0.insert("subsystem_name", "ca_manager".into());
-        fields.0.insert("caller_id", "spiffe://example.org/a".into());
-        fields.0.insert("self_signed", true.into());
-        fields.0.insert("empty", "".into());
+        fields.0.insert("subsystem_name".into(), "ca_manager".into());
+        fields.0.insert("caller_id".into(), "spiffe://example.org/a".into());
+        fields.0.insert("self_signed".into(), true.into());
+        fields.0.insert("empty".into(), "".into());
+        fields.0.insert(EXTRA.into(), r#"{"x509_svid_ttl":20}"#.into());
+        fields.spread();
         let line = text(Timestamp::UNIX_EPOCH, "info", "X509 CA prepared", &fields);
         let (_, rest) = line.split_once(" level=").unwrap();
         assert_eq!(
             rest,
-            "info msg=\"X509 CA prepared\" caller_id=\"spiffe://example.org/a\" empty= self_signed=true subsystem_name=ca_manager\n"
+            "info msg=\"X509 CA prepared\" caller_id=\"spiffe://example.org/a\" empty= self_signed=true subsystem_name=ca_manager x509_svid_ttl=20\n"
         );
         let line = json(Timestamp::UNIX_EPOCH, "info", "m".into(), fields);
         let value: Value = serde_json::from_str(&line).unwrap();

@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
 use steeple_audit::Actor;
 use steeple_crypto::x509::Certificate;
 use steeple_net::{Peer, UnixPeer};
-use steeple_policy::Role;
+use steeple_proto::spire::api::types;
 use steeple_types::{EntryId, SpiffeId};
 use tonic::{Code, Request, Status};
 
-use crate::api::table::Row;
+use super::access_log::{AccessLog, Fields};
+use super::table::Row;
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -74,9 +76,12 @@ impl Caller {
 pub(crate) struct Call {
     pub(crate) row: &'static Row,
     pub(crate) caller: Caller,
-    pub(crate) role: Role,
     /// The caller's downstream entry, if it was let in by it.
     pub(crate) downstream_entry: Option<EntryId>,
+    /// SPIRE's audit log, if it is on.
+    pub(crate) access: Option<Arc<AccessLog>>,
+    /// What log lines tell of the call.
+    pub(crate) span: tracing::Span,
 }
 
 impl Call {
@@ -97,5 +102,19 @@ impl Call {
 
     pub(crate) fn actor(&self) -> Actor {
         self.caller.actor()
+    }
+
+    /// Tells SPIRE's audit log what is asked.
+    pub(crate) fn asks(&self, name: &str, value: impl Into<Value>) {
+        if let Some(access) = &self.access {
+            access.add(name, value.into());
+        }
+    }
+
+    /// Tells SPIRE's audit log about an item of a batch.
+    pub(crate) fn item(&self, status: Option<&types::Status>, asked: impl FnOnce() -> Fields) {
+        if let Some(access) = &self.access {
+            access.item(status, asked());
+        }
     }
 }

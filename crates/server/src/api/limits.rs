@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use steeple_clock::Clock;
 use tonic::{Code, Status};
 
-use crate::api::table::Rate;
+use crate::api::table::{Rate, Row};
 
 /// Longest wait for a turn.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -40,6 +40,19 @@ struct Buckets {
 struct Bucket {
     tokens: f64,
     filled: Duration,
+}
+
+/// How the refusal of a call begins that comes too often; the texts are SPIRE's.
+pub(crate) fn refusal(row: &Row) -> &'static str {
+    match row.name() {
+        "AttestAgent" => "rejecting request due to attest agent rate limiting",
+        "RenewAgent" => "rejecting request due to renew agent rate limiting",
+        "PostStatus" => "rejecting request due to post status rate limiting",
+        "NewJWTSVID" => "rejecting request due to JWT signing request rate limiting",
+        "NewDownstreamX509CA" => "rejecting request due to downstream CA signing rate limit",
+        "PublishJWTAuthority" | "PublishWITAuthority" => "rejecting request due to key publishing rate limiting",
+        _ => "rejecting request due to certificate signing rate limiting",
+    }
 }
 
 impl Limits {

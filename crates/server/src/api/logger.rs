@@ -24,7 +24,7 @@ impl Service {
     }
 
     async fn set(&self, call: &Call, level: LogLevel) -> Result<types::Logger, Status> {
-        let event = EventKind::LogLevelSet { level: format!("{level:?}").to_lowercase() };
+        let event = EventKind::LogLevelSet { level: level.name().to_owned() };
         let recorded = self.0.audit.record(self.0.clock.now(), call.actor(), event).await;
         recorded.map_err(|error| Failure::of(Code::Internal, "failed to set the log level", error))?;
         self.0.log.set_level(level);
@@ -43,6 +43,7 @@ impl pb::logger_server::Logger for Service {
         let call = Call::of(&request)?;
         let level = level_from_pb(request.into_inner().new_level())
             .ok_or_else(|| Failure::new(Code::InvalidArgument, "newLevel value cannot be LogLevel_UNSPECIFIED"))?;
+        info!(new_log_level = level.name(), "SetLogLevel Called");
         self.set(&call, level).await.map(Response::new)
     }
 
@@ -51,7 +52,9 @@ impl pb::logger_server::Logger for Service {
         request: Request<pb::ResetLogLevelRequest>,
     ) -> Result<Response<types::Logger>, Status> {
         let call = Call::of(&request)?;
-        self.set(&call, self.0.log.launch_level()).await.map(Response::new)
+        let level = self.0.log.launch_level();
+        info!(launch_log_level = level.name(), "ResetLogLevel Called");
+        self.set(&call, level).await.map(Response::new)
     }
 }
 

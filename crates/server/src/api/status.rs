@@ -11,47 +11,66 @@ use tracing::error;
 /// A failed call or item: what was tried, and what was in its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
-    pub(crate) code: Code,
-    pub(crate) message: String,
+    code: Code,
+    what: String,
+    cause: Option<String>,
 }
 
 impl Failure {
     /// An error without a cause to tell.
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), cause: None }
     }
 
     /// An error with its cause; SPIRE tells the cause to callers unless something was not found.
-    pub(crate) fn of(code: Code, message: &str, cause: impl std::fmt::Display) -> Self {
-        let message = if code == Code::NotFound { message.to_owned() } else { format!("{message}: {cause}") };
-        Self { code, message }
+    pub(crate) fn of(code: Code, what: &str, cause: impl std::fmt::Display) -> Self {
+        let cause = (code != Code::NotFound).then(|| cause.to_string());
+        Self { code, what: what.to_owned(), cause }
     }
 
-    /// What the datastore said, told as `message`.
-    pub(crate) fn store(message: &str, cause: &StoreError) -> Self {
-        Self::of(store_code(cause.class), message, cause)
+    /// What the datastore said, told as `what`.
+    pub(crate) fn store(what: &str, cause: &StoreError) -> Self {
+        Self::of(store_code(cause.class), what, cause)
     }
 
     /// Malformed input.
-    pub(crate) fn malformed(message: &str, cause: impl std::fmt::Display) -> Self {
-        Self::of(Code::InvalidArgument, message, cause)
+    pub(crate) fn malformed(what: &str, cause: impl std::fmt::Display) -> Self {
+        Self::of(Code::InvalidArgument, what, cause)
     }
 
     /// The status of a batch item.
     pub(crate) fn item(self) -> types::Status {
         self.log();
-        types::Status { code: self.code.into(), message: self.message }
+        types::Status { code: self.code.into(), message: self.message() }
+    }
+
+    /// What callers read.
+    pub(crate) fn message(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("{}: {cause}", self.what),
+            None => self.what.clone(),
+        }
     }
 
     fn log(&self) {
-        error!(error = self.message, "Request failed");
+        let error = self.cause.as_deref();
+        if self.code == Code::InvalidArgument {
+            error!(error, "Invalid argument: {}", self.what);
+        } else {
+            error!(error, "{}", capitalized(&self.what));
+        }
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         failure.log();
-        Self::new(failure.code, failure.message)
+        Self::new(failure.code, failure.message())
     }
 }
 

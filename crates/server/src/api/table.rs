@@ -60,21 +60,45 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of a method.
-    pub fn find(method: &str) -> Option<&'static Self> {
-        TABLE.iter().find(|row| row.method == method)
+    /// The service as logs name it: `agent.v1.Agent`.
+    pub fn service(&self) -> &'static str {
+        match self.full_service() {
+            "grpc.health.v1.Health" => "Health",
+            "spire.api.server.logger.v1.Logger" => "Logger",
+            service => service.strip_prefix("spire.api.server.").unwrap_or(service),
+        }
     }
 
-    /// The service without `spire.api.server.`, as logs name it: `agent.v1.Agent`.
-    pub fn service(&self) -> &'static str {
-        let service = self.method.trim_start_matches('/').rsplit_once('/').map_or("", |(service, _)| service);
-        service.strip_prefix("spire.api.server.").unwrap_or(service)
+    /// The service with its package.
+    pub fn full_service(&self) -> &'static str {
+        self.method.trim_start_matches('/').rsplit_once('/').map_or("", |(service, _)| service)
     }
 
     /// The method without its service.
     pub fn name(&self) -> &'static str {
         self.method.rsplit_once('/').map_or("", |(_, name)| name)
     }
+
+    /// The metric under which calls are counted: `rpc_svid_v1_svid_new_jwtsvid`.
+    pub fn metric(&self) -> String {
+        let words = self.service().split('.').chain([self.name()]);
+        words.fold("rpc".to_owned(), |metric, word| format!("{metric}_{}", snake(word)))
+    }
+}
+
+/// Snake case as SPIRE's metrics have it: a capital begins a word when a small letter is beside it and another letter follows.
+fn snake(word: &str) -> String {
+    let letters: Vec<char> = word.chars().collect();
+    let small = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(char::is_ascii_lowercase);
+    let mut out = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let begins = letter.is_ascii_uppercase() && at > 0 && at + 1 < letters.len();
+        if begins && (small(Some(at + 1)) || small(at.checked_sub(1))) && !out.ends_with('_') {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
 }
 
 const fn row(method: &'static str, callers: Callers, rate: Rate, audit: AuditClass) -> Row {
@@ -192,6 +216,24 @@ mod tests {
         assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), methods);
         assert_eq!(rows.len(), methods.len(), "a method has two rows");
         assert_eq!(rows.len(), 65);
+    }
+
+    #[test]
+    fn metrics_have_the_names_of_spire() {
+        let metrics: BTreeSet<String> = TABLE.iter().map(Row::metric).collect();
+        for known in [
+            "rpc_agent_v1_agent_attest_agent",
+            "rpc_bundle_v1_bundle_get_bundle",
+            "rpc_entry_v1_entry_batch_create_entry",
+            "rpc_health_check",
+            "rpc_localauthority_v1_local_authority_activate_jwt_authority",
+            "rpc_localauthority_v1_local_authority_get_x509_authority_state",
+            "rpc_logger_get_logger",
+            "rpc_svid_v1_svid_batch_new_x509svid",
+            "rpc_svid_v1_svid_new_jwtsvid",
+        ] {
+            assert!(metrics.contains(known), "{known} of {metrics:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tracing::debug;
 
 use super::x509_to_pb;
 use crate::api::call::Call;
+use crate::api::limits::refusal;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
 use crate::ops::svid::issue_x509;
@@ -25,9 +26,8 @@ pub(super) async fn handle(
     if request.params.is_empty() {
         return Err(Failure::new(Code::InvalidArgument, "missing parameters").into());
     }
-    core.limit(call, request.params.len()).await.map_err(|status| {
-        Failure::of(status.code(), "rejecting request due to certificate signing rate limiting", status.message())
-    })?;
+    let turn = core.limit(call, request.params.len()).await;
+    turn.map_err(|status| Failure::of(status.code(), refusal(call.row), status.message()))?;
     let agent = call.caller_id()?;
     let entries = core.entries.read(|index| {
         let find = |params: &pb::NewX509svidParams| {

@@ -23,7 +23,7 @@ pub(crate) async fn attest(
     let id = SpiffeId::from_path(core.trust_domain(), &format!("/spire/agent{}", claims.agent_path))
         .map_err(|error| Failure::of(Code::Internal, "invalid agent ID", error))?;
     let now = core.clock.now();
-    let issuer = core.x509_issuer().map_err(|status| Failure::new(status.code(), status.message()))?;
+    let issuer = core.x509_issuer()?;
     let request = X509Request {
         id: id.clone(),
         public_key: csr.public_key(),

@@ -14,7 +14,7 @@ use crate::core::Core;
 
 pub(crate) async fn renew(core: &Arc<Core>, id: &SpiffeId, csr: &Csr) -> Result<X509Svid, Failure> {
     let now = core.clock.now();
-    let issuer = core.x509_issuer().map_err(|status| Failure::new(status.code(), status.message()))?;
+    let issuer = core.x509_issuer()?;
     let request = X509Request {
         id: id.clone(),
         public_key: csr.public_key(),

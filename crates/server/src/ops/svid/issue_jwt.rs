@@ -19,7 +19,7 @@ pub(crate) async fn issue(
     entry_id: Option<EntryId>,
 ) -> Result<JwtSvid, Failure> {
     let now = core.clock.now();
-    let issuer = core.jwt_issuer().map_err(|status| Failure::new(status.code(), status.message()))?;
+    let issuer = core.jwt_issuer()?;
     let id = request.id.clone();
     let prepared = issuer.prepare(request, now).map_err(|error| match error {
         IssueError::NoAudience => Failure::new(Code::InvalidArgument, error.to_string()),

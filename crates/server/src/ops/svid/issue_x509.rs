@@ -19,7 +19,7 @@ pub(crate) async fn issue(
     what: &str,
 ) -> Result<X509Svid, Failure> {
     let now = core.clock.now();
-    let issuer = core.x509_issuer().map_err(|status| Failure::new(status.code(), status.message()))?;
+    let issuer = core.x509_issuer()?;
     let prepared = issuer.prepare(request, now).map_err(|error| Failure::of(Code::Internal, what, error))?;
     let event = EventKind::X509SvidIssued {
         id: prepared.id().clone(),

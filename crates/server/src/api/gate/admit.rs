@@ -1,0 +1,157 @@
+//! Whether a call is let in: by the table, the caller's certificate, its entries or its node, and its rate.
+
+use std::sync::Arc;
+
+use steeple_net::Peer;
+use steeple_policy::{CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries};
+use steeple_proto::spire::api::types::permission_denied_details::Reason;
+use steeple_types::EntryId;
+use tonic::{Code, Status};
+use tracing::{Instrument, Span, error, error_span, warn};
+
+use crate::api::access_log::AccessLog;
+use crate::api::call::{Call, Caller, CallerSvid};
+use crate::api::limits;
+use crate::api::status::{Failure, denied};
+use crate::api::table::{Availability, Rate, Row};
+use crate::core::Core;
+use crate::ops::agent::activate;
+
+/// Services that only the private socket has.
+const PRIVATE: [&str; 3] = ["debug.v1.Debug", "Logger", "Health"];
+
+/// Batches count their items themselves.
+const COUNTED_PER_ITEM: [&str; 2] = ["BatchNewX509SVID", "BatchNewWITSVID"];
+
+/// On what ground a call is let in.
+struct Ground {
+    role: Role,
+    via: &'static str,
+    downstream_entry: Option<EntryId>,
+}
+
+/// Why nobody lets a call in.
+enum Refusal {
+    /// The caller may not, for this reason if it is an agent that may not any more.
+    Denied(Option<Reason>),
+    /// It can't be told.
+    Failed(Failure),
+}
+
+/// Lets a call in, or says why not.
+pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> Result<Call, Status> {
+    let caller = Caller::of(peer)?;
+    if !caller.is_local() && PRIVATE.contains(&row.service()) {
+        return Err(Status::unimplemented(format!("unknown service {}", row.full_service())));
+    }
+    if let Some(svid) = caller.svid() {
+        Span::current().record("caller_id", tracing::field::display(&svid.id));
+    }
+    let span = error_span!("role", authorized_as = Role::Nobody.name(), authorized_via = "");
+    let ground = match authorize(core, row, &caller).instrument(span.clone()).await {
+        Ok(ground) => ground,
+        Err(Refusal::Denied(reason)) => return Err(refuse(row, reason)),
+        Err(Refusal::Failed(failure)) => return Err(failure.into()),
+    };
+    span.record("authorized_as", ground.role.name());
+    span.record("authorized_via", ground.via);
+    if let Availability::Later(_) = row.availability {
+        let method = row.method.trim_start_matches('/');
+        return Err(Status::unimplemented(format!("not available yet: {method}")));
+    }
+    let access = core.settings.audit_log_enabled.then(|| Arc::new(AccessLog::new(row, &caller)));
+    let call = Call { row, caller, downstream_entry: ground.downstream_entry, access, span };
+    if row.rate != Rate::Unlimited && !COUNTED_PER_ITEM.contains(&row.name()) {
+        let turn = core.limit(&call, 1).await;
+        turn.map_err(|status| Failure::of(status.code(), limits::refusal(row), status.message()))?;
+    }
+    Ok(call)
+}
+
+fn refuse(row: &Row, reason: Option<Reason>) -> Status {
+    let message = format!("authorization denied for method {}", row.method);
+    let error = format!("rpc error: code = PermissionDenied desc = {message}");
+    error!(error, "Failed to authenticate caller");
+    match reason {
+        Some(reason) => denied(&message, reason),
+        None => Status::permission_denied(message),
+    }
+}
+
+/// Finds the ground on which the caller may call, the cheapest first.
+async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+    let svid = caller.svid();
+    let facts = CallerFacts {
+        is_local: caller.is_local(),
+        has_id: svid.is_some(),
+        is_listed_admin: svid.is_some_and(|svid| core.settings.admin_ids.contains(&svid.id)),
+    };
+    let mut decision = decide(row.callers, facts);
+    let mut via = match decision {
+        Decision::Allow(Role::Local) => "transport",
+        Decision::Allow(Role::Admin) => "config",
+        _ => "",
+    };
+    let mut downstream_entry = None;
+    if decision == Decision::AskEntries
+        && let Some(svid) = svid
+    {
+        let entries = core.entries.read(|index| index.entries_of(&svid.id)).await;
+        let entries =
+            entries.map_err(|error| failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
+        let downstream = entries.iter().find(|entry| entry.downstream);
+        let facts = EntryFacts { admin: entries.iter().any(|entry| entry.admin), downstream: downstream.is_some() };
+        decision = decide_by_entries(row.callers, facts);
+        downstream_entry = downstream.map(|entry| entry.id.clone());
+        via = "entries";
+    }
+    if decision == Decision::AskNode
+        && let Some(svid) = svid
+    {
+        authorize_agent(core, svid).await?;
+        decision = Decision::Allow(Role::Agent);
+        via = "datastore";
+    }
+    match decision {
+        Decision::Allow(role) => Ok(Ground { role, via, downstream_entry }),
+        _ => Err(Refusal::Denied(None)),
+    }
+}
+
+fn failed(failure: Failure) -> Refusal {
+    Refusal::Failed(failure)
+}
+
+/// Whether the caller is an agent that attested, was not banned, and shows its current SVID. The first use of a renewed SVID
+/// makes it the current one.
+async fn authorize_agent(core: &Arc<Core>, svid: &CallerSvid) -> Result<(), Refusal> {
+    if svid.certificate.not_after() < core.clock.now() {
+        error!("Agent SVID is expired");
+        return Err(Refusal::Denied(Some(Reason::AgentExpired)));
+    }
+    let node = core.entries.read(|index| index.node(&svid.id).cloned()).await;
+    let node =
+        node.map_err(|error| failed(Failure::of(Code::Internal, "unable to look up agent information", error)))?;
+    let Some(node) = node else {
+        error!("Agent is not attested");
+        return Err(Refusal::Denied(Some(Reason::AgentNotAttested)));
+    };
+    if node.serial_number.is_empty() {
+        error!("Agent is banned");
+        return Err(Refusal::Denied(Some(Reason::AgentBanned)));
+    }
+    let serial = svid.certificate.serial_decimal();
+    if node.serial_number == serial {
+        return Ok(());
+    }
+    let svid_serial_num = serial.as_str();
+    if node.new_serial_number == serial {
+        return activate::activate(core, &svid.id, &serial).await.map_err(|failure| {
+            let (serial_num, new_serial_num) = (&node.serial_number, &node.new_serial_number);
+            warn!(svid_serial_num, serial_num, new_serial_num, "Unable to activate the new agent SVID");
+            failed(failure)
+        });
+    }
+    error!(svid_serial_num, serial_num = node.serial_number, "Agent SVID is not active");
+    Err(Refusal::Denied(Some(Reason::AgentNotActive)))
+}
