@@ -1,1 +1,5 @@
-//! Upstream authorities.
+//! Upstream authorities: `disk`, a CA in files.
+
+mod disk;
+
+pub use disk::{DiskAuthority, DiskAuthorityConfig};
