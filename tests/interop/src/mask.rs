@@ -1,0 +1,1 @@
+//! Two runs of one command compared: what differs from run to run is masked.

@@ -1,0 +1,54 @@
+//! Certificates that nodes prove themselves with, made by OpenSSL.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::command;
+use crate::peer;
+
+/// An authority and one leaf for a node, as PEM files.
+#[derive(Debug)]
+pub struct NodePki {
+    /// The authority's certificate.
+    pub authority: PathBuf,
+    /// The node's certificate.
+    pub certificate: PathBuf,
+    /// The node's private key.
+    pub key: PathBuf,
+}
+
+/// Makes an authority and a leaf called `name` in `folder`.
+///
+/// # Errors
+/// When OpenSSL fails.
+pub fn node(folder: &Path, name: &str) -> Result<NodePki> {
+    let path = |end: &str| folder.join(format!("{name}-{end}"));
+    let (authority, ca_key) = (path("ca.pem"), path("ca.key"));
+    let (certificate, key) = (path("leaf.pem"), path("leaf.key"));
+    let subject = format!("/CN={name}");
+    request(
+        &ca_key,
+        &authority,
+        &format!("{subject}-authority"),
+        &["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"],
+        None,
+    )?;
+    request(&key, &certificate, &subject, &["keyUsage=critical,digitalSignature"], Some((&authority, &ca_key)))?;
+    Ok(NodePki { authority, certificate, key })
+}
+
+fn request(key: &Path, out: &Path, subject: &str, extensions: &[&str], issuer: Option<(&Path, &Path)>) -> Result<()> {
+    let mut openssl = Command::new(peer::path("openssl")?);
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", subject, "-keyout"]).arg(key).arg("-out").arg(out);
+    for extension in extensions {
+        openssl.args(["-addext", extension]);
+    }
+    if let Some((certificate, key)) = issuer {
+        openssl.arg("-CA").arg(certificate).arg("-CAkey").arg(key);
+        openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    }
+    command::stdout(&mut openssl).map(drop)
+}

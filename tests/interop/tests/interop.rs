@@ -1,0 +1,12 @@
+//! steeple against programs that nobody here wrote; one module per area of behaviour.
+
+#[path = "interop/attestation.rs"]
+mod attestation;
+#[path = "interop/eviction.rs"]
+mod eviction;
+#[path = "interop/identities.rs"]
+mod identities;
+#[path = "interop/renewal.rs"]
+mod renewal;
+#[path = "interop/restart.rs"]
+mod restart;
