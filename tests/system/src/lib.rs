@@ -1,1 +1,6 @@
-//! steeple-tests-system
+//! The whole program, tested from outside: a rig of a server and an agent, and what SPIRE's commands say to one.
+#![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
+
+pub mod golden;
+pub mod mask;
+pub mod rig;

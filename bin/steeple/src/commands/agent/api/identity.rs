@@ -59,6 +59,14 @@ impl Identities {
         Ok(Self { identities, federated })
     }
 
+    /// The same, with no hint shown.
+    pub(super) fn without_hints(mut self) -> Self {
+        for identity in &mut self.identities {
+            identity.hint.clear();
+        }
+        self
+    }
+
     /// All of them for people.
     pub(super) fn text(&self, after: Duration) -> String {
         let count = self.identities.len();

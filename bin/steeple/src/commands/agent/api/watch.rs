@@ -53,7 +53,11 @@ async fn follow(call: &mut Call<'_>, last: &mut Duration, backoff: &mut Backoff)
                 let now = call.env.clock.monotonic();
                 let after = now.saturating_sub(std::mem::replace(last, now));
                 match Identities::read(response, call.env.clock.now()) {
-                    Ok(identities) => call.print(format_args!("{}", identities.text(after)))?,
+                    Ok(identities) => {
+                        // SPIRE's watch leaves hints out.
+                        let identities = identities.without_hints();
+                        call.print(format_args!("{}", identities.text(after)))?;
+                    }
                     Err(Failure(text)) => call.complain(format_args!("{text}\n")),
                 }
                 call.env.stdout.flush()?;
