@@ -7,7 +7,6 @@ mod agent;
 mod call;
 mod date;
 mod dispatch;
-mod duration;
 mod env;
 mod failure;
 mod files;

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::duration;
+use steeple_config::{format_duration, parse_duration};
+
 use super::output::Format;
 use super::quote::quote;
 
@@ -108,13 +109,13 @@ impl<'a> FlagSet<'a> {
 
     /// A duration, such as `1h30m`.
     pub(crate) fn duration(&mut self, slot: &'a mut Duration, names: &'static [&'static str], usage: &'static str) {
-        let default = if slot.is_zero() { String::new() } else { duration::text(*slot) };
+        let default = if slot.is_zero() { String::new() } else { format_duration(*slot) };
         self.add(names, usage, default, Slot::Duration(slot));
     }
 
     /// A duration too; it says what is wrong with a value.
     pub(crate) fn timeout(&mut self, slot: &'a mut Duration, names: &'static [&'static str], usage: &'static str) {
-        self.add(names, usage, duration::text(*slot), Slot::Timeout(slot));
+        self.add(names, usage, format_duration(*slot), Slot::Timeout(slot));
     }
 
     /// A flag that can be given several times.
@@ -221,8 +222,8 @@ impl Slot<'_> {
             Self::Bool(slot) => **slot = boolean(value)?,
             Self::OptionalBool(slot) => **slot = Some(boolean(value)?),
             Self::Int(slot) => **slot = integer(value)?,
-            Self::Duration(slot) => **slot = duration::parse(value).map_err(|_| "parse error".to_owned())?,
-            Self::Timeout(slot) => **slot = duration::parse(value)?,
+            Self::Duration(slot) => **slot = parse_duration(value).map_err(|_| "parse error".to_owned())?,
+            Self::Timeout(slot) => **slot = parse_duration(value)?,
             Self::Repeated(slot) => slot.push(value.to_owned()),
             Self::Commas(slot) => **slot = value.split(',').map(str::to_owned).collect(),
             Self::Tristate(slot) => **slot = value.parse().ok(),

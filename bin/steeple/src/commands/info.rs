@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use steeple_client::describe;
+use steeple_config::format_duration;
 use steeple_proto::grpc::health::v1::HealthCheckRequest;
 use steeple_proto::grpc::health::v1::health_check_response::ServingStatus;
 use steeple_proto::grpc::health::v1::health_client::HealthClient;
 use steeple_proto::spire::api::types::Spiffeid;
 
 use super::call::Call;
+use super::date;
 use super::failure::Failure;
 use super::quote::quote;
-use super::{date, duration};
 
 /// Asks the health service of `whom`.
 pub(crate) async fn check_health(call: &mut Call<'_>, whom: &str, verbose: bool) -> Result<(), Failure> {
@@ -69,5 +70,5 @@ pub(crate) fn chain_text(chain: &[ChainLink]) -> String {
 
 /// Seconds since the start, as `1h0m5s`.
 pub(crate) fn uptime(seconds: i32) -> String {
-    duration::text(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    format_duration(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use steeple_config::format_duration;
 use steeple_crypto::keys::PrivateKey;
 use steeple_crypto::verify::verify_chain;
 use steeple_crypto::x509::{Certificate, X509Error};
@@ -12,9 +13,9 @@ use steeple_proto::workload::{X509svid, X509svidResponse};
 use steeple_types::SpiffeId;
 use zeroize::Zeroizing;
 
+use crate::commands::date;
 use crate::commands::failure::{Explain, Failure};
 use crate::commands::quote::quote;
-use crate::commands::{date, duration};
 
 /// An X.509-SVID that its bundle vouches for.
 pub(super) struct Identity {
@@ -71,7 +72,7 @@ impl Identities {
     pub(super) fn text(&self, after: Duration) -> String {
         let count = self.identities.len();
         let plural = if count == 1 { "" } else { "s" };
-        let mut text = format!("Received {count} svid{plural} after {}\n", duration::text(after));
+        let mut text = format!("Received {count} svid{plural} after {}\n", format_duration(after));
         for identity in &self.identities {
             text.push('\n');
             text.push_str(&identity.text());
