@@ -2,6 +2,12 @@
 
 #[path = "interop/attestation.rs"]
 mod attestation;
+#[path = "interop/certificates.rs"]
+mod certificates;
+#[path = "interop/clients.rs"]
+mod clients;
+#[path = "interop/envoy.rs"]
+mod envoy;
 #[path = "interop/eviction.rs"]
 mod eviction;
 #[path = "interop/identities.rs"]
