@@ -4,6 +4,8 @@
 mod attestation;
 #[path = "interop/certificates.rs"]
 mod certificates;
+#[path = "interop/cli.rs"]
+mod cli;
 #[path = "interop/clients.rs"]
 mod clients;
 #[path = "interop/envoy.rs"]
