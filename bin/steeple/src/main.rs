@@ -1,6 +1,8 @@
 //! The one binary of steeple.
 
+mod choose;
 mod commands;
+mod daemon;
 
 use std::process::ExitCode;
 
@@ -8,12 +10,12 @@ use commands::{Env, Hooks};
 
 fn main() -> ExitCode {
     let argv: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let hooks =
-        Hooks { server_run: absent, server_validate: absent, agent_run: absent, agent_validate: absent, dev: absent };
+    let hooks = Hooks {
+        server_run: daemon::server_run,
+        server_validate: daemon::server_validate,
+        agent_run: daemon::agent_run,
+        agent_validate: daemon::agent_validate,
+        dev: daemon::dev,
+    };
     ExitCode::from(commands::main(&argv, &hooks, &mut Env::of_process()))
-}
-
-fn absent(env: &mut Env, _: &[String]) -> u8 {
-    env.complain("Error: not available yet\n");
-    1
 }

@@ -5,6 +5,7 @@
 
 mod agent;
 mod api;
+pub mod config;
 mod core;
 mod identity;
 mod join;

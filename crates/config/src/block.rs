@@ -137,6 +137,17 @@ impl<'a> Block<'a> {
         self.entries().into_iter().filter(is_unknown).map(|entry| entry.key).collect()
     }
 
+    /// Whether `key` is set to nothing, or to `default`.
+    pub(crate) fn is_default(&self, key: &str, default: &str) -> bool {
+        match self.value(key) {
+            None => true,
+            Some(Value::Text(text) | Value::Number(text)) => text.is_empty() || text == default,
+            Some(Value::Bool(value)) => value.to_string() == default,
+            Some(Value::List(values)) => values.is_empty(),
+            Some(Value::Object(_)) => false,
+        }
+    }
+
     fn value(&self, key: &str) -> Option<&'a Value> {
         self.under(key).last().map(|entry| &entry.item.value)
     }

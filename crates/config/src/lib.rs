@@ -8,13 +8,17 @@ mod duration;
 mod expand;
 mod json;
 mod lexer;
+mod not_yet;
 mod parser;
+mod plugins;
 mod print;
 mod tree;
 
 pub use block::{Block, DecodeError};
 pub use duration::{format_duration, parse_duration};
 pub use expand::expand_env;
+pub use not_yet::{NotYet, refuse_not_yet};
+pub use plugins::{PluginBlock, read_plugins};
 pub use print::print;
 pub use tree::{Item, Key, Object, Value};
 

@@ -4,6 +4,7 @@
 
 mod api;
 mod authority_store;
+pub mod config;
 mod core;
 mod entries;
 mod health;

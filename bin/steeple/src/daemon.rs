@@ -1,0 +1,44 @@
+//! The daemons: `server run`, `agent run`, their `validate`, and `dev`.
+
+mod agent;
+mod dev;
+mod flags;
+mod server;
+mod signals;
+
+pub(crate) use agent::{agent_run, agent_validate};
+pub(crate) use dev::dev;
+pub(crate) use server::{server_run, server_validate};
+
+use std::path::PathBuf;
+
+use steeple_clock::Clock;
+use steeple_telemetry::{Format, Level, Log, LogConfig};
+
+/// How a daemon logs, as its configuration has it.
+struct LogSettings {
+    level: String,
+    format: String,
+    file: Option<PathBuf>,
+    source_location: bool,
+}
+
+impl LogSettings {
+    fn check(&self) -> Result<LogConfig, String> {
+        let level = Level::from_name(&self.level)
+            .ok_or_else(|| format!("could not start logger: not a valid logrus Level: {:?}", self.level))?;
+        let format = match self.format.to_lowercase().as_str() {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            _ => return Err(format!("could not start logger: unknown logger format: {:?}", self.format)),
+        };
+        Ok(LogConfig { level, format, file: self.file.clone(), source_location: self.source_location })
+    }
+
+    /// Starts the process's log.
+    fn start(&self, clock: &Clock) -> anyhow::Result<Log> {
+        let (log, subscriber) = Log::new(&self.check().map_err(anyhow::Error::msg)?, clock.clone())?;
+        tracing::subscriber::set_global_default(subscriber)?;
+        Ok(log)
+    }
+}

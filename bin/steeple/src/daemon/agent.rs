@@ -1,0 +1,163 @@
+//! `agent run` and `agent validate`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use steeple_agent::config::{self, AgentConfig};
+use steeple_agent::{Agent, Parts};
+use steeple_clock::Clock;
+use steeple_runtime::{Shutdown, Signals, notify_service_manager, tighten_umask};
+use steeple_telemetry::{Log, Metrics};
+use tracing::{error, info};
+
+use super::flags::{Flag, read, switch, value};
+use super::server::hostname;
+use super::{LogSettings, signals};
+use crate::choose;
+use crate::commands::{Env, SPIRE_VERSION};
+
+const FLAGS: &[Flag] = &[
+    value("dataDir", "data_dir"),
+    value("joinToken", "join_token"),
+    value("joinTokenFile", "join_token_file"),
+    value("logFile", "log_file"),
+    value("logFormat", "log_format"),
+    value("logLevel", "log_level"),
+    switch("logSourceLocation", "log_source_location"),
+    value("serverAddress", "server_address"),
+    value("serverPort", "server_port"),
+    value("socketPath", "socket_path"),
+    value("trustDomain", "trust_domain"),
+    value("trustBundle", "trust_bundle_path"),
+    value("trustBundleUrl", "trust_bundle_url"),
+    value("trustBundleFormat", "trust_bundle_format"),
+    value("rebootstrapMode", "rebootstrap_mode"),
+    value("rebootstrapDelay", "rebootstrap_delay"),
+    switch("allowUnauthenticatedVerifiers", "allow_unauthenticated_verifiers"),
+    switch("disableWorkloadAPI", "disable_workload_api"),
+    switch("disableSDSAPI", "disable_sds_api"),
+    switch("insecureBootstrap", "insecure_bootstrap"),
+];
+
+const KINDS: &[&str] = &["KeyManager", "NodeAttestor", "WorkloadAttestor"];
+
+/// `agent run`.
+pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
+    let config = match load(env, arguments) {
+        Ok(config) => config,
+        Err(AgentFailure::Told(status)) => return status,
+        Err(AgentFailure::Config(reason)) => {
+            env.complain(&format!("{reason}\n"));
+            return 1;
+        }
+    };
+    let variables = env.vars.clone();
+    match run(config, &variables) {
+        Ok(()) => 0,
+        Err(error) => {
+            error!("Agent crashed: {error:#}");
+            env.complain(&format!("{error:#}\n"));
+            1
+        }
+    }
+}
+
+/// `agent validate`.
+pub(crate) fn agent_validate(env: &mut Env, arguments: &[String]) -> u8 {
+    let config = load(env, arguments);
+    let checked = match config {
+        Err(AgentFailure::Told(status)) => return status,
+        Err(AgentFailure::Config(reason)) => Err(reason),
+        Ok(config) => log_settings(&config)
+            .check()
+            .and_then(|_| check_plugins(&config, &env.clock).map_err(|error| error.to_string())),
+    };
+    match checked {
+        Ok(()) => {
+            let _ = std::io::Write::write_all(&mut env.stdout, b"SPIRE agent configuration file is valid.\n");
+            0
+        }
+        Err(reason) => {
+            env.complain(&format!("SPIRE agent configuration file is invalid: {reason}\n"));
+            1
+        }
+    }
+}
+
+enum AgentFailure {
+    /// The user was told already; the exit status.
+    Told(u8),
+    /// The configuration is of no use.
+    Config(String),
+}
+
+fn load(env: &mut Env, arguments: &[String]) -> Result<AgentConfig, AgentFailure> {
+    let given = read(env, arguments, FLAGS, "conf/agent/agent.conf").map_err(AgentFailure::Told)?;
+    let look_up = |name: &str| env.vars.get(name).cloned();
+    let expand: Option<&dyn Fn(&str) -> Option<String>> = if given.expand_env { Some(&look_up) } else { None };
+    config::load(&given.config, expand, &given.keys, SPIRE_VERSION)
+        .map_err(|error| AgentFailure::Config(error.to_string()))
+}
+
+fn check_plugins(config: &AgentConfig, clock: &Clock) -> Result<(), choose::ChooseError> {
+    choose::check_kinds(&config.plugins, KINDS)?;
+    choose::agent_attestor(&config.plugins, config.join_token.clone())?;
+    choose::workload_attestors(&config.plugins, None, clock).map(|_| ())
+}
+
+fn log_settings(config: &AgentConfig) -> LogSettings {
+    let log = config.log.clone();
+    LogSettings { level: log.level, format: log.format, file: log.file, source_location: log.source_location }
+}
+
+fn run(config: AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let log = log_settings(&config).start(&clock)?;
+    tighten_umask();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        let signals = Signals::listen()?;
+        let proc_root = variables.get("HOST_PROC").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let agent = start(&config, clock, log.clone(), proc_root)?;
+        if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
+            let _told = notify_service_manager(Path::new(socket), "READY=1");
+        }
+        tokio::select! {
+            ended = agent.run(shutdown.clone()) => Ok(ended?),
+            () = signals::follow(signals, log.clone(), shutdown.clone()) => Ok(()),
+        }
+    })
+}
+
+/// Makes an agent of a configuration: the one place where its parts come together.
+pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Option<PathBuf>) -> anyhow::Result<Agent> {
+    info!(
+        data_dir = %config.settings.data_dir.display(),
+        trust_domain_id = config.settings.trust_domain.id_string(),
+        version = SPIRE_VERSION,
+        "Starting agent"
+    );
+    std::fs::create_dir_all(&config.settings.data_dir)
+        .with_context(|| format!("unable to create data directory {}", config.settings.data_dir.display()))?;
+    choose::check_kinds(&config.plugins, KINDS)?;
+    let parts = Parts {
+        key_manager: choose::agent_keys(&config.plugins)?,
+        node_attestor: choose::agent_attestor(&config.plugins, config.join_token.clone())?,
+        workload_attestors: choose::workload_attestors(&config.plugins, proc_root, &clock)?,
+        metrics: Metrics::new("spire_agent", vec![("host", hostname())]),
+        log,
+        clock,
+    };
+    for plugin in &config.plugins {
+        info!(
+            external = false,
+            plugin_name = plugin.name,
+            plugin_type = plugin.kind,
+            subsystem_name = "catalog",
+            "Plugin loaded"
+        );
+    }
+    Ok(Agent::new(config.settings.clone(), parts)?)
+}

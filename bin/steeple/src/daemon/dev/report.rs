@@ -1,0 +1,66 @@
+//! How `dev` shows an identity to a person.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use steeple_crypto::x509::Certificate;
+use steeple_proto::workload as pb;
+
+/// What is told besides the identity.
+pub(super) struct Surroundings<'a> {
+    pub(super) version: &'a str,
+    pub(super) selector: String,
+    pub(super) server_socket: &'a Path,
+    pub(super) agent_socket: &'a Path,
+    pub(super) log: &'a Path,
+    pub(super) took: Duration,
+    pub(super) stays: bool,
+}
+
+pub(super) fn render(
+    answer: &pb::X509svidResponse,
+    token: &pb::Jwtsvid,
+    around: &Surroundings<'_>,
+) -> anyhow::Result<String> {
+    let svid = answer.svids.first().context("no X.509-SVID came")?;
+    let chain = Certificate::many_from_der(&svid.x509_svid)?;
+    let leaf = chain.first().context("the X.509-SVID is empty")?;
+    let mut out = String::new();
+    writeln!(out, "steeple {} - identity after {:.2} s\n", around.version, around.took.as_secs_f64())?;
+    writeln!(out, "X.509-SVID")?;
+    writeln!(out, "  SPIFFE ID    {}", svid.spiffe_id)?;
+    writeln!(out, "  valid        {} to {}", time(leaf.not_before()), time(leaf.not_after()))?;
+    for (index, certificate) in chain.iter().enumerate() {
+        let label = if index == 0 { "chain" } else { "" };
+        writeln!(out, "  {label:<12} {} (serial {})", certificate.subject(), certificate.serial_hex())?;
+    }
+    for root in Certificate::many_from_der(&svid.bundle)? {
+        writeln!(out, "  trusted      {} until {}", root.subject(), time(root.not_after()))?;
+    }
+    writeln!(out, "  because of   {}\n", around.selector)?;
+    writeln!(out, "JWT-SVID (audience \"dev\")")?;
+    writeln!(out, "  SPIFFE ID    {}", token.spiffe_id)?;
+    writeln!(out, "  token        {}\n", token.svid)?;
+    let (server, agent) = (around.server_socket.display(), around.agent_socket.display());
+    writeln!(out, "Sockets")?;
+    writeln!(out, "  Workload API unix://{agent}")?;
+    writeln!(out, "  server       {server} (administration)")?;
+    writeln!(out, "  log          {}\n", around.log.display())?;
+    if around.stays {
+        let program = std::env::current_exe().map_or_else(|_| "steeple".to_owned(), |path| path.display().to_string());
+        writeln!(out, "Try next, in another terminal")?;
+        writeln!(out, "  {program} agent api fetch x509 -socketPath {agent}")?;
+        writeln!(out, "  {program} agent api fetch jwt -audience dev -socketPath {agent}")?;
+        writeln!(out, "  {program} server entry show -socketPath {server}\n")?;
+        writeln!(out, "Serving until Ctrl-C.")?;
+    }
+    Ok(out)
+}
+
+fn time(time: Timestamp) -> String {
+    TimeZone::UTC.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

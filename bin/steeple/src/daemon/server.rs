@@ -1,0 +1,284 @@
+//! `server run` and `server validate`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use steeple_audit::{Audit, LogRecorder};
+use steeple_clock::Clock;
+use steeple_config::PluginBlock;
+use steeple_runtime::{Shutdown, Signals, notify_service_manager, tighten_umask};
+use steeple_server::config::{self, ServerConfig};
+use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, Row, Server};
+use steeple_store::{ErrorClass, Store};
+use steeple_store_sql::SqlBackend;
+use steeple_telemetry::{Level, Log, Metrics};
+use tonic::Code;
+use tracing::{error, info, warn};
+
+use super::flags::{Flag, read, switch, value};
+use super::{LogSettings, signals};
+use crate::choose;
+use crate::commands::{Env, SPIRE_VERSION};
+
+const FLAGS: &[Flag] = &[
+    value("bindAddress", "bind_address"),
+    value("serverPort", "bind_port"),
+    value("dataDir", "data_dir"),
+    value("logFile", "log_file"),
+    value("logFormat", "log_format"),
+    value("logLevel", "log_level"),
+    switch("logSourceLocation", "log_source_location"),
+    value("socketPath", "socket_path"),
+    value("trustDomain", "trust_domain"),
+];
+
+const KINDS: &[&str] = &["DataStore", "KeyManager", "NodeAttestor", "UpstreamAuthority"];
+
+/// `server run`.
+pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
+    let config = match load(env, arguments) {
+        Ok(config) => config,
+        Err(status) => return status,
+    };
+    let variables = env.vars.clone();
+    match run(config, &variables) {
+        Ok(()) => 0,
+        Err(error) => {
+            error!("Server crashed: {error:#}");
+            env.complain(&format!("{error:#}\n"));
+            1
+        }
+    }
+}
+
+/// `server validate`.
+pub(crate) fn server_validate(env: &mut Env, arguments: &[String]) -> u8 {
+    let invalid = |env: &mut Env, reason: &str| {
+        env.complain(&format!("SPIRE server configuration file is invalid: {reason}\n"));
+        1
+    };
+    let given = match read(env, arguments, FLAGS, "conf/server/server.conf") {
+        Ok(given) => given,
+        Err(status) => return status,
+    };
+    let variables = env.vars.clone();
+    let look_up = |name: &str| variables.get(name).cloned();
+    let expand: Option<&dyn Fn(&str) -> Option<String>> = if given.expand_env { Some(&look_up) } else { None };
+    let config = match config::load(&given.config, expand, &given.keys) {
+        Ok(config) => config,
+        Err(error) => return invalid(env, &error.to_string()),
+    };
+    if let Err(reason) = log_settings(&config).check() {
+        return invalid(env, &reason);
+    }
+    match check_plugins(&config, &env.clock) {
+        Ok(()) => {
+            let _ = std::io::Write::write_all(&mut env.stdout, b"SPIRE server configuration file is valid.\n");
+            0
+        }
+        Err(choose::ChooseError::Invalid { kind, name, message }) => {
+            let text = format!(
+                "SPIRE server configuration file is invalid.\nValidation errors:\n\t{kind} {name:?}:\n\t\t{message}\n"
+            );
+            env.complain(&text);
+            1
+        }
+        Err(error) => {
+            env.complain(&format!("Could not validate configuration file: {error}"));
+            1
+        }
+    }
+}
+
+fn check_plugins(config: &ServerConfig, clock: &Clock) -> Result<(), choose::ChooseError> {
+    let (plugins, trust_domain) = (&config.plugins, &config.settings.trust_domain);
+    choose::check_kinds(plugins, KINDS)?;
+    choose::datastore(plugins)?;
+    choose::server_attestors(plugins, trust_domain, clock)?;
+    choose::upstream_authority(plugins, trust_domain, clock)?;
+    choose::server_keys(plugins).map(|_| ())
+}
+
+fn load(env: &mut Env, arguments: &[String]) -> Result<ServerConfig, u8> {
+    let given = read(env, arguments, FLAGS, "conf/server/server.conf")?;
+    let variables = env.vars.clone();
+    let look_up = |name: &str| variables.get(name).cloned();
+    let expand: Option<&dyn Fn(&str) -> Option<String>> = if given.expand_env { Some(&look_up) } else { None };
+    config::load(&given.config, expand, &given.keys).map_err(|error| {
+        env.complain(&format!("{error}\n"));
+        1
+    })
+}
+
+fn log_settings(config: &ServerConfig) -> LogSettings {
+    let log = config.log.clone();
+    LogSettings { level: log.level, format: log.format, file: log.file, source_location: log.source_location }
+}
+
+fn run(config: ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let log = log_settings(&config).start(&clock)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    tighten_umask();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        let signals = Signals::listen()?;
+        let serve = async {
+            let server = start(&config, clock, log.clone()).await?;
+            if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
+                let _told = notify_service_manager(Path::new(socket), "READY=1");
+            }
+            Ok(server.run(shutdown.clone()).await?)
+        };
+        tokio::select! {
+            ended = serve => ended,
+            () = signals::follow(signals, log.clone(), shutdown.clone()) => Ok(()),
+        }
+    })
+}
+
+/// Makes a server of a configuration: the one place where its parts come together.
+pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyhow::Result<Server> {
+    let trust_domain = &config.settings.trust_domain;
+    let plugins: &[PluginBlock] = &config.plugins;
+    info!(
+        admin_ids = format!("{:?}", config.settings.admin_ids),
+        data_dir = %config.data_dir.display(),
+        launch_log_level = log.launch_level().name(),
+        version = SPIRE_VERSION,
+        "Configured"
+    );
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("unable to create data directory {}", config.data_dir.display()))?;
+    choose::check_kinds(plugins, KINDS)?;
+    let sql = choose::datastore(plugins)?;
+    let metrics = Metrics::new("spire_server", vec![("host", hostname())]);
+    info!(db_type = sql.database_type, subsystem_name = "sql", "Opening SQL database");
+    let opening = {
+        let clock = clock.clone();
+        tokio::task::spawn_blocking(move || SqlBackend::open(&sql, clock))
+    };
+    let backend = opening.await??;
+    let observer = {
+        let metrics = metrics.clone();
+        move |name: &'static str, outcome: Result<(), ErrorClass>, elapsed: Duration| {
+            let status = outcome.map_or_else(class_name, |()| "OK");
+            metrics.call(&format!("datastore_{}", name.replace('.', "_")), status, elapsed);
+        }
+    };
+    let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(observer));
+    let parts = Parts {
+        key_manager: choose::server_keys(plugins)?,
+        upstream_authority: choose::upstream_authority(plugins, trust_domain, &clock)?,
+        node_attestors: choose::server_attestors(plugins, trust_domain, &clock)?,
+        audit: Audit::new(Arc::new(LogRecorder)),
+        log: Arc::new(ProcessLog(log)),
+        metrics: Arc::new(RpcMetrics(metrics)),
+        store,
+        clock,
+    };
+    for plugin in plugins.iter().filter(|plugin| plugin.kind != "DataStore") {
+        info!(
+            external = false,
+            plugin_name = plugin.name,
+            plugin_type = plugin.kind,
+            subsystem_name = "catalog",
+            "Plugin loaded"
+        );
+    }
+    Ok(Server::new(config.settings.clone(), parts).await?)
+}
+
+fn class_name(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Malformed => "InvalidArgument",
+        ErrorClass::NotFound => "NotFound",
+        ErrorClass::Conflict => "AlreadyExists",
+        ErrorClass::Unfit => "FailedPrecondition",
+        ErrorClass::Unavailable => "Unavailable",
+        ErrorClass::Internal => "Internal",
+    }
+}
+
+pub(super) fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+struct RpcMetrics(Metrics);
+
+impl CallMetrics for RpcMetrics {
+    fn rpc(&self, row: &Row, code: Code, elapsed: Duration) {
+        let key = format!("rpc_{}_{}", snake(row.service()), snake(row.name()));
+        self.0.call(&key, steeple_client::code_of(code), elapsed);
+    }
+
+    fn render(&self) -> String {
+        self.0.render()
+    }
+}
+
+/// A name as SPIRE's metrics have it: words in lower case, joined by underscores.
+fn snake(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 8);
+    let chars: Vec<char> = name.chars().collect();
+    for (index, c) in chars.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|at| chars.get(at));
+        let after = chars.get(index + 1);
+        let begins = before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            || (before.is_some_and(char::is_ascii_uppercase) && after.is_some_and(char::is_ascii_lowercase));
+        if c.is_ascii_uppercase() && begins {
+            out.push('_');
+        }
+        out.push(if *c == '.' { '_' } else { c.to_ascii_lowercase() });
+    }
+    out
+}
+
+struct ProcessLog(Log);
+
+impl LogControl for ProcessLog {
+    fn level(&self) -> LogLevel {
+        to_api(self.0.level())
+    }
+
+    fn launch_level(&self) -> LogLevel {
+        to_api(self.0.launch_level())
+    }
+
+    fn set_level(&self, level: LogLevel) {
+        let pairs = Level::ALL.into_iter().find(|known| to_api(*known) == level);
+        self.0.set_level(pairs.unwrap_or(Level::Info));
+    }
+}
+
+fn to_api(level: Level) -> LogLevel {
+    match level {
+        Level::Panic => LogLevel::Panic,
+        Level::Fatal => LogLevel::Fatal,
+        Level::Error => LogLevel::Error,
+        Level::Warn => LogLevel::Warn,
+        Level::Info => LogLevel::Info,
+        Level::Debug => LogLevel::Debug,
+        Level::Trace => LogLevel::Trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake;
+
+    #[test]
+    fn rpc_names_become_metric_names() {
+        assert_eq!(snake("agent.v1.Agent"), "agent_v1_agent");
+        assert_eq!(snake("BatchNewX509SVID"), "batch_new_x509_svid");
+        assert_eq!(snake("GetBundle"), "get_bundle");
+        assert_eq!(snake("trustdomain.v1.TrustDomain"), "trustdomain_v1_trust_domain");
+    }
+}

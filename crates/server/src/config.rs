@@ -1,0 +1,301 @@
+//! The server's configuration: SPIRE's file and flags, read and checked.
+
+mod keys;
+mod telemetry;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use steeple_ca::CaSubject;
+use steeple_config::{
+    Block, DecodeError, PluginBlock, expand_env, parse, parse_duration, read_plugins, refuse_not_yet,
+};
+use steeple_crypto::keys::KeyType;
+use steeple_crypto::x509::Name;
+use steeple_types::{SpiffeId, TrustDomain};
+
+use crate::api::RateSettings;
+use crate::core::{PruneNodesSettings, Settings};
+
+pub use keys::NOT_YET;
+
+/// Values given on the command line, by the key of the `server` block that they stand for. Empty ones count as not given.
+pub type Flags = BTreeMap<&'static str, String>;
+
+/// A server's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// What the server does.
+    pub settings: Settings,
+    /// Where the server keeps its data.
+    pub data_dir: PathBuf,
+    /// How the server logs.
+    pub log: LogSettings,
+    /// The plugins in the order of the file.
+    pub plugins: Vec<PluginBlock>,
+    /// What the operator should know of.
+    pub warnings: Vec<String>,
+}
+
+/// How the server logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// From which level on.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: String,
+    /// Where to.
+    pub file: Option<PathBuf>,
+    /// Whether lines tell where in the source they come from.
+    pub source_location: bool,
+}
+
+/// Why a configuration can't be used; the texts are SPIRE's where it has them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("could not find config file {path}: please use the -config flag: {reason}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The file is not in order.
+    #[error("unable to decode configuration at {path:?}: {reason}")]
+    Malformed {
+        /// Which file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A value is not acceptable.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl From<DecodeError> for ConfigError {
+    fn from(error: DecodeError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+fn invalid(message: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid(message.into())
+}
+
+/// Reads the file at `path`, with variables of the environment replaced if `env` is given, and lays `flags` over it.
+///
+/// # Errors
+/// [`ConfigError`] of the first thing that is not in order.
+pub fn load(
+    path: &str,
+    env: Option<&dyn Fn(&str) -> Option<String>>,
+    flags: &Flags,
+) -> Result<ServerConfig, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
+    let text = env.map_or(text.clone(), |look_up| expand_env(&text, look_up));
+    let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
+    let object = parse(&text).map_err(|error| malformed(error.to_string()))?;
+    let root = Block::of(&object);
+    let server = root.block("server").unwrap_or_default();
+    let reader = Reader { server, flags };
+    let plugins = read_plugins(&root).map_err(|error| invalid(error.to_string()))?;
+    match reader.config(&root, plugins) {
+        // Go's decoder fails before anything is checked, so its errors tell of the file.
+        Err(ConfigError::Invalid(reason)) if reason.starts_with("strconv.") || reason.contains("unknown type *ast") => {
+            Err(malformed(reason))
+        }
+        other => other,
+    }
+}
+
+struct Reader<'a> {
+    server: Block<'a>,
+    flags: &'a Flags,
+}
+
+impl Reader<'_> {
+    fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        if let Some(flag) = self.flags.get(key).filter(|flag| !flag.is_empty()) {
+            return Ok(Some(flag.clone()));
+        }
+        Ok(self.server.text(key)?.filter(|text| !text.is_empty()))
+    }
+
+    fn int(&self, key: &str) -> Result<Option<i64>, ConfigError> {
+        if let Some(flag) = self.flags.get(key).filter(|flag| !flag.is_empty() && *flag != "0") {
+            return flag.parse().map(Some).map_err(|_| invalid(format!("invalid value {flag:?} for {key}")));
+        }
+        Ok(self.server.int(key)?)
+    }
+
+    fn bool(&self, key: &str) -> Result<bool, ConfigError> {
+        Ok(self.flags.get(key).is_some_and(|flag| flag == "true") || self.server.bool(key)?.unwrap_or(false))
+    }
+
+    fn duration(&self, block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = block.text(key)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        parse_duration(&text).map(Some).map_err(|error| invalid(format!("could not parse {what} {text:?}: {error}")))
+    }
+
+    fn config(&self, root: &Block<'_>, plugins: Vec<PluginBlock>) -> Result<ServerConfig, ConfigError> {
+        let log = self.log()?;
+        keys::check_unknown(root, &self.server)?;
+        refuse_not_yet(&self.server, "server", NOT_YET)?;
+        telemetry::refuse_not_yet_sinks(root)?;
+        let mut warnings = Vec::new();
+        let trust_domain = self.text("trust_domain")?.ok_or_else(|| invalid("trust_domain must be configured"))?;
+        let data_dir = self.text("data_dir")?;
+        let bind_address = self.bind_address()?;
+        let trust_domain = TrustDomain::parse(&trust_domain)
+            .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
+        let data_dir = data_dir.ok_or_else(|| invalid("data_dir must be configured"))?;
+        if plugins.is_empty() && root.block("plugins").is_none() {
+            return Err(invalid("plugins section must be configured"));
+        }
+        let settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
+        Ok(ServerConfig { settings, data_dir: PathBuf::from(data_dir), log, plugins, warnings })
+    }
+
+    fn log(&self) -> Result<LogSettings, ConfigError> {
+        Ok(LogSettings {
+            level: self.text("log_level")?.unwrap_or_else(|| "INFO".to_owned()),
+            format: self.text("log_format")?.unwrap_or_else(|| "text".to_owned()),
+            file: self.text("log_file")?.map(PathBuf::from),
+            source_location: self.bool("log_source_location")?,
+        })
+    }
+
+    fn bind_address(&self) -> Result<SocketAddr, ConfigError> {
+        let host = self.text("bind_address")?.unwrap_or_else(|| "0.0.0.0".to_owned());
+        let port = self.int("bind_port")?.filter(|port| *port != 0).unwrap_or(8081);
+        let port = u16::try_from(port).map_err(|_| invalid(format!("bind_port {port} is not a port")))?;
+        let resolved = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map(|mut found| found.next());
+        match resolved {
+            Ok(Some(address)) => Ok(address),
+            Ok(None) => Err(invalid(format!("could not resolve bind address \"{host}:{port}\": no such host"))),
+            Err(error) => Err(invalid(format!("could not resolve bind address \"{host}:{port}\": {error}"))),
+        }
+    }
+
+    fn settings(
+        &self,
+        root: &Block<'_>,
+        trust_domain: TrustDomain,
+        bind_address: SocketAddr,
+        warnings: &mut Vec<String>,
+    ) -> Result<Settings, ConfigError> {
+        let server = &self.server;
+        let ratelimit = server.block("ratelimit").unwrap_or_default();
+        let experimental = server.block("experimental").unwrap_or_default();
+        let hour = Duration::from_hours(1);
+        let ca_ttl = self.duration(server, "ca_ttl", "default CA ttl")?.unwrap_or(hour * 24);
+        let x509 = self.duration(server, "default_x509_svid_ttl", "default X509 SVID ttl")?.unwrap_or(hour);
+        let jwt = self.duration(server, "default_jwt_svid_ttl", "default JWT SVID ttl")?;
+        let jwt = jwt.unwrap_or(Duration::from_mins(5));
+        let agent_ttl = self.duration(server, "agent_ttl", "agent ttl")?.unwrap_or(x509);
+        warn_of_long_ttls(
+            ca_ttl,
+            &[("default_x509_svid_ttl", x509), ("default_jwt_svid_ttl", jwt), ("agent_ttl", agent_ttl)],
+            warnings,
+        );
+        let ca_key_type = self.key_type("ca_key_type")?.unwrap_or(KeyType::EcP256);
+        let staleness =
+            self.duration(server, "max_attested_node_info_staleness", "max_attested_node_info_staleness")?;
+        if staleness.is_some_and(|staleness| !staleness.is_zero()) {
+            warnings.push(
+                "max_attested_node_info_staleness has no effect: nodes are answered from memory at no staleness"
+                    .to_owned(),
+            );
+        }
+        Ok(Settings {
+            bind_address,
+            socket_path: PathBuf::from(
+                self.text("socket_path")?.unwrap_or_else(|| "/tmp/spire-server/private/api.sock".to_owned()),
+            ),
+            ca_ttl,
+            ca_subject: ca_subject(server)?,
+            ca_key_type,
+            jwt_key_type: self.key_type("jwt_key_type")?.unwrap_or(ca_key_type),
+            jwt_issuer: self.text("jwt_issuer")?,
+            jwt_enabled: !self.bool("disable_jwt_svids")?,
+            default_x509_svid_ttl: x509,
+            default_jwt_svid_ttl: jwt,
+            agent_ttl,
+            admin_ids: admin_ids(server)?,
+            rate_limits: RateSettings {
+                attestation: ratelimit.bool("attestation")?.unwrap_or(true),
+                signing: ratelimit.bool("signing")?.unwrap_or(true),
+            },
+            audit_log_enabled: self.bool("audit_log_enabled")?,
+            agent_spiffe_id_as_selector: experimental.bool("agent_spiffe_id_as_selector")?.unwrap_or(false),
+            prune_nodes: self.prune_nodes()?,
+            prune_events_older_than: self
+                .duration(&experimental, "prune_events_older_than", "prune_events_older_than")?
+                .unwrap_or(hour * 12),
+            health: telemetry::health(root)?,
+            prometheus: telemetry::prometheus(root)?,
+            trust_domain,
+        })
+    }
+
+    fn key_type(&self, key: &str) -> Result<Option<KeyType>, ConfigError> {
+        let Some(name) = self.text(key)? else { return Ok(None) };
+        KeyType::from_name(&name.to_lowercase()).map(Some).ok_or_else(|| {
+            let known = "rsa-2048, rsa-4096, ec-p256, ec-p384";
+            invalid(format!("error parsing {key}: key type {name:?} is unknown; must be one of [{known}]"))
+        })
+    }
+
+    fn prune_nodes(&self) -> Result<Option<PruneNodesSettings>, ConfigError> {
+        let server = &self.server;
+        let Some(text) = server.text("prune_attested_nodes_expired_for")?.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let expired_for = parse_duration(&text)
+            .map_err(|error| invalid(format!("could not parse prune_attested_nodes_expired_for: {error}")))?;
+        let batch_size = server.int("prune_attested_nodes_batch_size")?.unwrap_or(1_000);
+        Ok(Some(PruneNodesSettings {
+            expired_for,
+            batch_size: usize::try_from(batch_size).ok().filter(|size| *size > 0).ok_or_else(|| {
+                invalid(format!("prune_attested_nodes_batch_size must be greater than 0, not {batch_size}"))
+            })?,
+            include_non_reattestable: server.bool("prune_tofu_nodes")?.unwrap_or(false),
+        }))
+    }
+}
+
+fn ca_subject(server: &Block<'_>) -> Result<CaSubject, ConfigError> {
+    let Some(block) = server.block("ca_subject") else { return Ok(CaSubject::default()) };
+    let name = Name {
+        country: block.texts("country")?.unwrap_or_default(),
+        organization: block.texts("organization")?.unwrap_or_default(),
+        common_name: block.text("common_name")?.filter(|name| !name.is_empty()),
+        ..Name::default()
+    };
+    Ok(if name.is_empty() { CaSubject::default() } else { CaSubject(name) })
+}
+
+fn admin_ids(server: &Block<'_>) -> Result<Vec<SpiffeId>, ConfigError> {
+    let parse =
+        |id: String| SpiffeId::parse(&id).map_err(|error| invalid(format!("could not parse admin ID {id:?}: {error}")));
+    server.texts("admin_ids")?.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+/// SVIDs that live longer than authorities can promise are cut short, which is worth a word.
+fn warn_of_long_ttls(ca_ttl: Duration, ttls: &[(&str, Duration)], warnings: &mut Vec<String>) {
+    let longest = steeple_ca::rotation::longest_svid_ttl(ca_ttl);
+    for (key, ttl) in ttls {
+        if *ttl > longest {
+            warnings.push(format!(
+                "{key} is too high for the configured ca_ttl value. SVIDs with shorter lifetimes may be issued. Please set {key} to {} or less, or the ca_ttl to {} or more, to guarantee the full {key} lifetime when CA rotations are scheduled.",
+                steeple_config::format_duration(longest),
+                steeple_config::format_duration(*ttl * 6),
+            ));
+        }
+    }
+}
