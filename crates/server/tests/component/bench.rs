@@ -1,0 +1,319 @@
+//! What the tests share: a server with its parts, and callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use steeple_audit::{Audit, AuditError, Event, EventKind, Recorder};
+use steeple_clock::{Clock, ManualClock};
+use steeple_crypto::keys::{KeyType, PrivateKey};
+use steeple_crypto::x509::{Certificate, Name, self_signed_csr};
+use steeple_keys::MemoryKeys;
+use steeple_net::{Peer, Process, UnixPeer};
+use steeple_node_attest::join_token::JoinTokenServer;
+use steeple_proto::spire::api::server as pb;
+use steeple_proto::spire::api::types;
+use steeple_proto::spire::api::types::permission_denied_details::Reason;
+use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, RateSettings, Row, Server, Settings};
+use steeple_store::Store;
+use steeple_store_sql::{SqlBackend, SqlConfig};
+use tempfile::TempDir;
+use tonic::body::Body;
+use tonic::codegen::{InterceptedService, http};
+use tonic::{Code, Request, Status};
+
+/// The moment at which all tests begin.
+pub(crate) const START: &str = "2026-01-01T00:00:00Z";
+
+/// A server with its parts at hand.
+pub(crate) struct Bench {
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) hand: ManualClock,
+    pub(crate) clock: Clock,
+    pub(crate) recorded: Arc<Recorded>,
+    pub(crate) counted: Arc<Counted>,
+    _folder: TempDir,
+}
+
+/// An audit log in memory, that fails when told to.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    events: Mutex<Vec<Event>>,
+    pub(crate) broken: std::sync::atomic::AtomicBool,
+}
+
+impl Recorded {
+    /// What was recorded, oldest first.
+    pub(crate) fn kinds(&self) -> Vec<EventKind> {
+        self.events.lock().iter().map(|event| event.kind.clone()).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Recorder for Recorded {
+    async fn record(&self, event: &Event) -> Result<(), AuditError> {
+        if self.broken.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(AuditError("no space is left".to_owned()));
+        }
+        self.events.lock().push(event.clone());
+        Ok(())
+    }
+}
+
+/// Calls that were counted.
+#[derive(Default)]
+pub(crate) struct Counted(pub(crate) Mutex<Vec<(String, Code)>>);
+
+impl CallMetrics for Counted {
+    fn rpc(&self, row: &Row, code: Code, _elapsed: Duration) {
+        self.0.lock().push((row.metric(), code));
+    }
+
+    fn render(&self) -> String {
+        String::new()
+    }
+}
+
+struct FixedLog(Mutex<LogLevel>);
+
+impl LogControl for FixedLog {
+    fn level(&self) -> LogLevel {
+        *self.0.lock()
+    }
+
+    fn launch_level(&self) -> LogLevel {
+        LogLevel::Info
+    }
+
+    fn set_level(&self, level: LogLevel) {
+        *self.0.lock() = level;
+    }
+}
+
+impl Bench {
+    /// A server of `example.org`.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server whose settings were changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = Clock::manual(START.parse().unwrap());
+        let database = SqlConfig::sqlite(folder.path().join("db.sqlite3").to_str().unwrap());
+        let backend = SqlBackend::open(&database, clock.clone()).unwrap();
+        let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(|_, _, _| {}));
+        let (recorded, counted) = (Arc::new(Recorded::default()), Arc::new(Counted::default()));
+        let mut settings = settings(&folder);
+        change(&mut settings);
+        let parts = Parts {
+            clock: clock.clone(),
+            store: store.clone(),
+            key_manager: Arc::new(MemoryKeys::default()),
+            upstream_authority: None,
+            node_attestors: vec![Arc::new(JoinTokenServer)],
+            audit: Audit::new(recorded.clone()),
+            log: Arc::new(FixedLog(Mutex::new(LogLevel::Info))),
+            metrics: counted.clone(),
+        };
+        let server = Server::new(settings, parts).await.unwrap();
+        Self { server, store, hand, clock, recorded, counted, _folder: folder }
+    }
+
+    /// Calls by a process on the private socket.
+    pub(crate) fn local(&self) -> Calls<impl steeple_net::Answers + use<>> {
+        let pid = rustix::process::getpid();
+        let process = Arc::new(Process::hold(pid).unwrap());
+        self.calls(Peer::Unix(UnixPeer { uid: 1000, gid: 1000, process }))
+    }
+
+    /// Calls from the network with the certificates of `chain`, none if it is empty.
+    pub(crate) fn remote(&self, chain: &[Vec<u8>]) -> Calls<impl steeple_net::Answers + use<>> {
+        self.calls(Peer::Tls { address: "192.0.2.7:40000".parse().unwrap(), chain: chain.into() })
+    }
+
+    fn calls(&self, peer: Peer) -> Calls<impl steeple_net::Answers + use<>> {
+        Calls { apis: self.server.apis(), peer }
+    }
+
+    /// Attests an agent by a new join token.
+    pub(crate) async fn agent(&self) -> Agent {
+        let request = pb::agent::v1::CreateJoinTokenRequest { ttl: 60, ..Default::default() };
+        let token = self.local().agent().create_join_token(request).await.unwrap().into_inner().value;
+        let svid = self.attest(&token).await.unwrap();
+        Agent { id: svid.id.clone().unwrap(), chain: svid.cert_chain }
+    }
+
+    /// Attests by a join token.
+    pub(crate) async fn attest(&self, token: &str) -> Result<types::X509svid, Status> {
+        use pb::agent::v1::attest_agent_response::Step;
+        let request = tokio_stream::iter([attest_request("join_token", token.as_bytes(), csr(&[]))]);
+        let answer = self.remote(&[]).agent().attest_agent(request).await?.into_inner().message().await?;
+        match answer.unwrap().step.unwrap() {
+            Step::Result(result) => Ok(result.svid.unwrap()),
+            Step::Challenge(_) => Err(Status::internal("unexpected challenge")),
+        }
+    }
+
+    /// Registers a workload below `parent` and yields the entry.
+    pub(crate) async fn entry(&self, parent: &types::Spiffeid, path: &str) -> types::Entry {
+        let entry = entry(parent, path);
+        let request = pb::entry::v1::BatchCreateEntryRequest { entries: vec![entry], output_mask: None };
+        let results = self.local().entry().batch_create_entry(request).await.unwrap().into_inner().results;
+        assert_eq!(results[0].status.as_ref().unwrap().code, 0, "{results:?}");
+        results[0].entry.clone().unwrap()
+    }
+}
+
+/// An agent that attested.
+pub(crate) struct Agent {
+    pub(crate) id: types::Spiffeid,
+    pub(crate) chain: Vec<Vec<u8>>,
+}
+
+/// A caller.
+pub(crate) struct Calls<A> {
+    apis: A,
+    peer: Peer,
+}
+
+macro_rules! clients {
+    ($($name:ident: $package:ident::$server:ident::$client:ident),*) => { $(
+        pub(crate) fn $name(&self) -> pb::$package::v1::$server::$client<
+            InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>>,
+        > {
+            pb::$package::v1::$server::$client::new(self.service())
+        }
+    )* };
+}
+
+impl<A> Calls<A>
+where
+    A: steeple_net::Answers,
+{
+    clients! {
+        agent: agent::agent_client::AgentClient,
+        bundle: bundle::bundle_client::BundleClient,
+        debug: debug::debug_client::DebugClient,
+        entry: entry::entry_client::EntryClient,
+        local_authority: localauthority::local_authority_client::LocalAuthorityClient,
+        logger: logger::logger_client::LoggerClient,
+        svid: svid::svid_client::SvidClient,
+        trust_domain: trustdomain::trust_domain_client::TrustDomainClient
+    }
+
+    /// The APIs as this caller reaches them.
+    pub(crate) fn service(
+        &self,
+    ) -> InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>> {
+        let peer = self.peer.clone();
+        InterceptedService::new(self.apis.clone(), move |mut request: Request<()>| {
+            request.extensions_mut().insert(peer.clone());
+            Ok(request)
+        })
+    }
+
+    /// A call without a message, for its status alone.
+    pub(crate) async fn status_of(&self, method: &str) -> Status {
+        let mut apis = self.apis.clone();
+        let request = http::Request::post(method).header("content-type", "application/grpc");
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(self.peer.clone());
+        let response = apis.call(request).await.unwrap();
+        match Status::from_header_map(response.headers()) {
+            Some(status) => status,
+            None => trailers_of(response.into_body()).await,
+        }
+    }
+}
+
+async fn trailers_of(body: Body) -> Status {
+    let trailers = http_body_util::BodyExt::collect(body).await.unwrap().trailers().cloned().unwrap();
+    Status::from_header_map(&trailers).unwrap()
+}
+
+fn settings(folder: &TempDir) -> Settings {
+    Settings {
+        trust_domain: "example.org".parse().unwrap(),
+        bind_address: "127.0.0.1:0".parse().unwrap(),
+        socket_path: folder.path().join("private/api.sock"),
+        ca_ttl: Duration::from_hours(24),
+        ca_subject: steeple_ca::CaSubject::default(),
+        ca_key_type: KeyType::EcP256,
+        jwt_key_type: KeyType::EcP256,
+        jwt_issuer: None,
+        jwt_enabled: true,
+        default_x509_svid_ttl: Duration::from_hours(1),
+        default_jwt_svid_ttl: Duration::from_mins(5),
+        agent_ttl: Duration::from_hours(1),
+        admin_ids: vec![],
+        rate_limits: RateSettings { attestation: false, signing: true },
+        audit_log_enabled: true,
+        agent_spiffe_id_as_selector: false,
+        prune_nodes: None,
+        prune_events_older_than: Duration::from_hours(12),
+        health: None,
+        prometheus: None,
+    }
+}
+
+/// A request for a certificate with these URIs, by a new key.
+pub(crate) fn csr(uris: &[&str]) -> Vec<u8> {
+    let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+    let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+    self_signed_csr(&key, &Name::default(), &uris, &[]).unwrap()
+}
+
+/// The first message of an attestation.
+pub(crate) fn attest_request(kind: &str, payload: &[u8], csr: Vec<u8>) -> pb::agent::v1::AttestAgentRequest {
+    use pb::agent::v1::attest_agent_request::{Params, Step};
+    let data = types::AttestationData { r#type: kind.to_owned(), payload: payload.to_vec() };
+    let params = pb::agent::v1::AgentX509svidParams { csr };
+    let step = Some(Step::Params(Params { data: Some(data), params: Some(params) }));
+    pb::agent::v1::AttestAgentRequest { step }
+}
+
+/// A workload's entry with one selector.
+pub(crate) fn entry(parent: &types::Spiffeid, path: &str) -> types::Entry {
+    types::Entry {
+        spiffe_id: Some(spiffe_id(path)),
+        parent_id: Some(parent.clone()),
+        selectors: vec![types::Selector {
+            r#type: "unix".to_owned(),
+            value: format!("user:{}", path.trim_matches('/')),
+        }],
+        ..types::Entry::default()
+    }
+}
+
+/// An ID of the trust domain.
+pub(crate) fn spiffe_id(path: &str) -> types::Spiffeid {
+    types::Spiffeid { trust_domain: "example.org".to_owned(), path: path.to_owned() }
+}
+
+/// Serial number of the first certificate of a chain.
+pub(crate) fn serial_of(chain: &[Vec<u8>]) -> String {
+    Certificate::from_der(&chain[0]).unwrap().serial_decimal()
+}
+
+/// A time so many seconds after the start.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    let start: Timestamp = START.parse().unwrap();
+    start + Duration::from_secs(seconds.unsigned_abs())
+}
+
+/// The code and message of a refusal.
+pub(crate) fn refused<T>(outcome: Result<T, Status>) -> (Code, String) {
+    let status = outcome.err().unwrap();
+    (status.code(), status.message().to_owned())
+}
+
+/// The reason that a denial tells agents.
+pub(crate) fn reason(status: &Status) -> Option<Reason> {
+    use prost::Message;
+    let details = steeple_proto::google::rpc::Status::decode(status.details()).ok()?.details;
+    let details = types::PermissionDeniedDetails::decode(details.first()?.value.as_slice()).ok()?;
+    Reason::try_from(details.reason).ok()
+}
