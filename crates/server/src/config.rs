@@ -86,15 +86,14 @@ fn invalid(message: impl Into<String>) -> ConfigError {
     ConfigError::Invalid(message.into())
 }
 
+/// Yields a variable of the environment.
+pub type LookUp<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// Reads the file at `path`, with variables of the environment replaced if `env` is given, and lays `flags` over it.
 ///
 /// # Errors
 /// [`ConfigError`] of the first thing that is not in order.
-pub fn load(
-    path: &str,
-    env: Option<&dyn Fn(&str) -> Option<String>>,
-    flags: &Flags,
-) -> Result<ServerConfig, ConfigError> {
+pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags) -> Result<ServerConfig, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     let text = env.map_or(text.clone(), |look_up| expand_env(&text, look_up));
@@ -135,11 +134,6 @@ impl Reader<'_> {
 
     fn bool(&self, key: &str) -> Result<bool, ConfigError> {
         Ok(self.flags.get(key).is_some_and(|flag| flag == "true") || self.server.bool(key)?.unwrap_or(false))
-    }
-
-    fn duration(&self, block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>, ConfigError> {
-        let Some(text) = block.text(key)?.filter(|text| !text.is_empty()) else { return Ok(None) };
-        parse_duration(&text).map(Some).map_err(|error| invalid(format!("could not parse {what} {text:?}: {error}")))
     }
 
     fn config(&self, root: &Block<'_>, plugins: Vec<PluginBlock>) -> Result<ServerConfig, ConfigError> {
@@ -193,19 +187,18 @@ impl Reader<'_> {
         let ratelimit = server.block("ratelimit").unwrap_or_default();
         let experimental = server.block("experimental").unwrap_or_default();
         let hour = Duration::from_hours(1);
-        let ca_ttl = self.duration(server, "ca_ttl", "default CA ttl")?.unwrap_or(hour * 24);
-        let x509 = self.duration(server, "default_x509_svid_ttl", "default X509 SVID ttl")?.unwrap_or(hour);
-        let jwt = self.duration(server, "default_jwt_svid_ttl", "default JWT SVID ttl")?;
+        let ca_ttl = duration(server, "ca_ttl", "default CA ttl")?.unwrap_or(hour * 24);
+        let x509 = duration(server, "default_x509_svid_ttl", "default X509 SVID ttl")?.unwrap_or(hour);
+        let jwt = duration(server, "default_jwt_svid_ttl", "default JWT SVID ttl")?;
         let jwt = jwt.unwrap_or(Duration::from_mins(5));
-        let agent_ttl = self.duration(server, "agent_ttl", "agent ttl")?.unwrap_or(x509);
+        let agent_ttl = duration(server, "agent_ttl", "agent ttl")?.unwrap_or(x509);
         warn_of_long_ttls(
             ca_ttl,
             &[("default_x509_svid_ttl", x509), ("default_jwt_svid_ttl", jwt), ("agent_ttl", agent_ttl)],
             warnings,
         );
         let ca_key_type = self.key_type("ca_key_type")?.unwrap_or(KeyType::EcP256);
-        let staleness =
-            self.duration(server, "max_attested_node_info_staleness", "max_attested_node_info_staleness")?;
+        let staleness = duration(server, "max_attested_node_info_staleness", "max_attested_node_info_staleness")?;
         if staleness.is_some_and(|staleness| !staleness.is_zero()) {
             warnings.push(
                 "max_attested_node_info_staleness has no effect: nodes are answered from memory at no staleness"
@@ -234,8 +227,7 @@ impl Reader<'_> {
             audit_log_enabled: self.bool("audit_log_enabled")?,
             agent_spiffe_id_as_selector: experimental.bool("agent_spiffe_id_as_selector")?.unwrap_or(false),
             prune_nodes: self.prune_nodes()?,
-            prune_events_older_than: self
-                .duration(&experimental, "prune_events_older_than", "prune_events_older_than")?
+            prune_events_older_than: duration(&experimental, "prune_events_older_than", "prune_events_older_than")?
                 .unwrap_or(hour * 12),
             health: telemetry::health(root)?,
             prometheus: telemetry::prometheus(root)?,
@@ -267,6 +259,11 @@ impl Reader<'_> {
             include_non_reattestable: server.bool("prune_tofu_nodes")?.unwrap_or(false),
         }))
     }
+}
+
+fn duration(block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>, ConfigError> {
+    let Some(text) = block.text(key)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    parse_duration(&text).map(Some).map_err(|error| invalid(format!("could not parse {what} {text:?}: {error}")))
 }
 
 fn ca_subject(server: &Block<'_>) -> Result<CaSubject, ConfigError> {

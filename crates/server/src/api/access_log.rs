@@ -1,5 +1,7 @@
 //! SPIRE's audit log: a line `API accessed` for each call, or for each item of a batch, with what was asked. Never keys.
 
+pub(crate) mod fields;
+
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use steeple_client::{code_name, code_of};

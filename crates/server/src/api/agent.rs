@@ -36,18 +36,21 @@ impl pb::agent_server::Agent for Service {
         &self,
         request: Request<pb::CountAgentsRequest>,
     ) -> Result<Response<pb::CountAgentsResponse>, Status> {
-        count_agents::handle(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        count_agents::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_agents(
         &self,
         request: Request<pb::ListAgentsRequest>,
     ) -> Result<Response<pb::ListAgentsResponse>, Status> {
-        list_agents::handle(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        list_agents::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_agent(&self, request: Request<pb::GetAgentRequest>) -> Result<Response<types::Agent>, Status> {
-        get_agent::handle(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        get_agent::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn delete_agent(&self, request: Request<pb::DeleteAgentRequest>) -> Result<Response<()>, Status> {

@@ -28,7 +28,8 @@ impl pb::bundle_server::Bundle for Service {
     }
 
     async fn get_bundle(&self, request: Request<pb::GetBundleRequest>) -> Result<Response<types::Bundle>, Status> {
-        get_bundle::own(&self.0, &request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        get_bundle::own(&self.0, &call, &request.into_inner()).await.map(Response::new)
     }
 
     async fn append_bundle(
@@ -64,7 +65,8 @@ impl pb::bundle_server::Bundle for Service {
         &self,
         request: Request<pb::GetFederatedBundleRequest>,
     ) -> Result<Response<types::Bundle>, Status> {
-        get_bundle::federated(&self.0, &request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        get_bundle::federated(&self.0, &call, &request.into_inner()).await.map(Response::new)
     }
 
     async fn batch_create_federated_bundle(

@@ -13,7 +13,7 @@ use steeple_types::TrustDomain;
 
 pub(super) use bundle::{bundle_from_pb, bundle_to_pb, jwt_authorities, x509_authorities};
 pub(super) use dns::{check_dns_name, check_wildcard_overlap};
-pub(super) use entry::{entry_from_pb, entry_mask, entry_to_pb};
+pub(super) use entry::{Unfit, entry_from_pb, entry_mask, entry_to_pb};
 pub(super) use id::{agent_id, id_from_pb, id_to_pb, member_id, workload_id, workload_id_of};
 pub(super) use node::node_to_pb;
 pub(super) use selector::{selector_filter, selector_to_pb, selectors_from_pb};
@@ -23,9 +23,12 @@ pub(super) fn seconds(time: Option<Timestamp>) -> i64 {
     time.map_or(0, Timestamp::as_second)
 }
 
-/// The page that a request asks for.
+/// The page that a request asks for; without a size everything, whatever the token.
 pub(super) fn page(size: i32, token: String) -> Page {
-    Page { size: usize::try_from(size).unwrap_or_default(), token }
+    match usize::try_from(size) {
+        Ok(size) if size > 0 => Page { size, token },
+        _ => Page::default(),
+    }
 }
 
 /// A match behaviour by its number; what is not known counts as exact.

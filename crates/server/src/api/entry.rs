@@ -31,18 +31,21 @@ impl pb::entry_server::Entry for Service {
         &self,
         request: Request<pb::CountEntriesRequest>,
     ) -> Result<Response<pb::CountEntriesResponse>, Status> {
-        list_entries::count(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        list_entries::count(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_entries(
         &self,
         request: Request<pb::ListEntriesRequest>,
     ) -> Result<Response<pb::ListEntriesResponse>, Status> {
-        list_entries::list(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        list_entries::list(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_entry(&self, request: Request<pb::GetEntryRequest>) -> Result<Response<types::Entry>, Status> {
-        get_entry::handle(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        get_entry::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn batch_create_entry(

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use steeple_proto::grpc::health::v1 as pb;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
+use super::status::Failure;
 use crate::health::Health;
 
 pub(super) struct Service(pub(super) Arc<Health>);
@@ -19,7 +20,7 @@ impl pb::health_server::Health for Service {
         request: Request<pb::HealthCheckRequest>,
     ) -> Result<Response<pb::HealthCheckResponse>, Status> {
         if !request.get_ref().service.is_empty() {
-            return Err(Status::not_found("per-service health is not supported"));
+            return Err(Failure::new(Code::InvalidArgument, "per-service health is not supported").into());
         }
         let serving = self.0.serves().await;
         let status = if serving {

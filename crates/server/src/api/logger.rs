@@ -41,7 +41,9 @@ impl pb::logger_server::Logger for Service {
 
     async fn set_log_level(&self, request: Request<pb::SetLogLevelRequest>) -> Result<Response<types::Logger>, Status> {
         let call = Call::of(&request)?;
-        let level = level_from_pb(request.into_inner().new_level())
+        let asked = request.into_inner().new_level();
+        call.asks("new_log_level", asked.as_str_name());
+        let level = level_from_pb(asked)
             .ok_or_else(|| Failure::new(Code::InvalidArgument, "newLevel value cannot be LogLevel_UNSPECIFIED"))?;
         info!(new_log_level = level.name(), "SetLogLevel Called");
         self.set(&call, level).await.map(Response::new)

@@ -96,12 +96,12 @@ fn x509_to_pb(svid: steeple_ca::X509Svid) -> types::X509svid {
     }
 }
 
-fn jwt_to_pb(svid: steeple_ca::JwtSvid, hint: String) -> types::Jwtsvid {
+fn jwt_to_pb(svid: steeple_ca::JwtSvid) -> types::Jwtsvid {
     types::Jwtsvid {
         id: Some(id_to_pb(&svid.id)),
         issued_at: svid.issued_at.as_second(),
         expires_at: svid.expires_at.as_second(),
         token: svid.token,
-        hint,
+        hint: String::new(),
     }
 }

@@ -31,7 +31,8 @@ impl pb::trust_domain_server::TrustDomain for Service {
         &self,
         request: Request<pb::GetFederationRelationshipRequest>,
     ) -> Result<Response<types::FederationRelationship>, Status> {
-        read::get(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        read::get(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn batch_create_federation_relationship(
@@ -62,6 +63,7 @@ impl pb::trust_domain_server::TrustDomain for Service {
     async fn refresh_bundle(&self, request: Request<pb::RefreshBundleRequest>) -> Result<Response<()>, Status> {
         let trust_domain = TrustDomain::parse(&request.get_ref().trust_domain)
             .map_err(|error| Failure::malformed("failed to parse trust domain", error))?;
+        Call::of(&request)?.asks("trust_domain_id", trust_domain.name());
         let message = format!("no relationship with trust domain \"{trust_domain}\"");
         Err(Failure::new(Code::NotFound, message).into())
     }

@@ -54,6 +54,7 @@ async fn converse(
     let first = stream.next().await;
     let first = first.ok_or_else(|| Failure::malformed("failed to receive request from stream", "EOF"))??;
     let (data, csr) = params(first).map_err(|reason| Failure::malformed("malformed param", reason))?;
+    call.asks("node_attestor_type", data.r#type.as_str());
     let attestor = core.attestors.get(&data.r#type).ok_or_else(|| {
         let reason = format!("could not find node attestor type \"{}\"", data.r#type);
         Failure::of(Code::FailedPrecondition, "error getting node attestor", reason)
@@ -63,7 +64,9 @@ async fn converse(
     let claims = attestor.attest(&data.payload, origin, &mut talk).await;
     let claims = claims.map_err(|error| Failure::new(plugin_code(error.class), error.to_string()))?;
     let reattestable = claims.can_reattest;
-    let svid = attest::attest(core, &data.r#type, claims, &csr).await?;
+    let id = attest::agent_id(core, &claims)?;
+    call.asks("agent_id", id.as_str());
+    let svid = attest::attest(core, &data.r#type, id, claims, &csr).await?;
     if let Caller::Remote { address, .. } = &call.caller {
         info!(%address, agent_id = %svid.id, node_attestor_type = data.r#type, "Agent attestation request completed");
     }

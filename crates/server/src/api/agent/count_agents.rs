@@ -6,15 +6,18 @@ use steeple_proto::spire::api::server::agent::v1 as pb;
 use tonic::{Code, Status};
 
 use super::list_agents::filter;
+use crate::api::call::Call;
 use crate::api::status::Failure;
 use crate::core::Core;
 
 pub(super) async fn handle(
     core: &Arc<Core>,
+    call: &Call,
     request: pb::CountAgentsRequest,
 ) -> Result<pb::CountAgentsResponse, Status> {
     let asked = request.filter.unwrap_or_default();
     let filter = filter(
+        call,
         asked.by_attestation_type,
         asked.by_selector_match.as_ref(),
         asked.by_banned,

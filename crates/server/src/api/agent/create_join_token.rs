@@ -20,6 +20,7 @@ pub(super) async fn handle(
 ) -> Result<types::JoinToken, Status> {
     let ttl = u64::try_from(request.ttl).ok().filter(|ttl| *ttl > 0);
     let ttl = ttl.ok_or_else(|| Failure::new(Code::InvalidArgument, "ttl is required, you must provide one"))?;
+    call.asks("ttl", request.ttl);
     let agent_id = match &request.agent_id {
         Some(id) => {
             let id = workload_id(core.trust_domain(), Some(id));
@@ -27,6 +28,9 @@ pub(super) async fn handle(
         }
         None => None,
     };
+    if let Some(id) = &agent_id {
+        call.asks("spiffe_id", id.as_str());
+    }
     let token = join_token::create(core, call.actor(), request.token, Duration::from_secs(ttl), agent_id).await?;
     Ok(types::JoinToken { value: token.token, expires_at: token.expires_at.as_second() })
 }

@@ -14,5 +14,6 @@ use crate::ops::agent::delete;
 pub(super) async fn handle(core: &Arc<Core>, call: &Call, request: pb::DeleteAgentRequest) -> Result<(), Status> {
     let id = agent_id(core.trust_domain(), request.id.as_ref());
     let id = id.map_err(|error| Failure::malformed("invalid agent ID", error))?;
+    call.asks("spiffe_id", id.as_str());
     Ok(delete::delete(core, call.actor(), id).await?)
 }

@@ -8,13 +8,20 @@ use steeple_proto::spire::api::types;
 use steeple_store::NodeFilter;
 use tonic::{Code, Status};
 
+use crate::api::access_log::fields;
+use crate::api::call::Call;
 use crate::api::convert::{node_to_pb, page, selector_filter};
 use crate::api::status::Failure;
 use crate::core::Core;
 
-pub(super) async fn handle(core: &Arc<Core>, request: pb::ListAgentsRequest) -> Result<pb::ListAgentsResponse, Status> {
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    call: &Call,
+    request: pb::ListAgentsRequest,
+) -> Result<pb::ListAgentsResponse, Status> {
     let asked = request.filter.unwrap_or_default();
     let filter = filter(
+        call,
         asked.by_attestation_type,
         asked.by_selector_match.as_ref(),
         asked.by_banned,
@@ -33,12 +40,26 @@ pub(super) async fn handle(core: &Arc<Core>, request: pb::ListAgentsRequest) -> 
 
 /// The filter of `ListAgents` and `CountAgents`.
 pub(super) fn filter(
+    call: &Call,
     attestation_type: String,
     selectors: Option<&types::SelectorMatch>,
     banned: Option<bool>,
     can_reattest: Option<bool>,
     expires_before: &str,
 ) -> Result<NodeFilter, Failure> {
+    if !attestation_type.is_empty() {
+        call.asks("node_attestor_type", attestation_type.as_str());
+    }
+    if let Some(banned) = banned {
+        call.asks("by_banned", banned);
+    }
+    if let Some(can_reattest) = can_reattest {
+        call.asks("by_can_reattest", can_reattest);
+    }
+    if let Some(wanted) = selectors {
+        call.asks("by_selector_match", wanted.r#match().as_str_name());
+        call.asks("by_selectors", fields::selectors(&wanted.selectors));
+    }
     let selectors = selectors.map(selector_filter).transpose();
     Ok(NodeFilter {
         attestation_type: Some(attestation_type).filter(|kind| !kind.is_empty()),

@@ -12,7 +12,7 @@ use crate::api::call::Call;
 use crate::api::status::Failure;
 use crate::core::Core;
 
-/// Longest version taken, in characters.
+/// Longest version taken, in bytes.
 const MAX_VERSION: usize = 255;
 
 pub(super) async fn handle(
@@ -21,19 +21,22 @@ pub(super) async fn handle(
     request: pb::PostStatusRequest,
 ) -> Result<pb::PostStatusResponse, Status> {
     let id = call.caller_id()?.clone();
+    call.asks("spiffe_id", id.as_str());
     let agent_version = request.agent_version;
     if agent_version.is_empty() {
         return Ok(pb::PostStatusResponse {});
     }
-    if agent_version.chars().count() > MAX_VERSION {
+    if agent_version.len() > MAX_VERSION {
         let message = "agent version is too long (max 255 characters)";
         return Err(Failure::new(Code::InvalidArgument, message).into());
     }
+    call.asks("agent_version", agent_version.as_str());
     let event = EventKind::AgentStatusPosted { id: id.clone(), agent_version: agent_version.clone() };
     let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
     recorded.map_err(|error| Failure::of(Code::Internal, "failed to update agent", error))?;
+    let spiffe_id = id.to_string();
     let written = core.store.write(SetAgentVersion { id, agent_version: agent_version.clone() }).await;
     written.map_err(|error| Failure::store("failed to update agent", &error))?;
-    debug!(agent_version, "Agent status updated");
+    debug!(agent_version, spiffe_id, "Agent status updated");
     Ok(pb::PostStatusResponse {})
 }

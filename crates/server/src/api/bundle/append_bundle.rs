@@ -8,6 +8,7 @@ use steeple_proto::spire::api::types;
 use steeple_store::units::AppendBundle;
 use tonic::{Code, Status};
 
+use crate::api::access_log::fields;
 use crate::api::call::Call;
 use crate::api::convert::{bundle_to_pb, jwt_authorities, x509_authorities};
 use crate::api::status::Failure;
@@ -18,6 +19,9 @@ pub(super) async fn handle(
     call: &Call,
     request: &pb::AppendBundleRequest,
 ) -> Result<types::Bundle, Status> {
+    for (name, value) in fields::authorities(&request.x509_authorities, &request.jwt_authorities) {
+        call.asks(&name, value);
+    }
     if request.x509_authorities.is_empty() && request.jwt_authorities.is_empty() {
         return Err(Failure::new(Code::InvalidArgument, "no authorities to append").into());
     }

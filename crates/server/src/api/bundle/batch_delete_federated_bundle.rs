@@ -11,6 +11,7 @@ use steeple_store::units::{DeleteBundle, DeleteMode};
 use steeple_types::TrustDomain;
 use tonic::{Code, Status};
 
+use crate::api::access_log::fields::fields;
 use crate::api::call::Call;
 use crate::api::status::{Failure, ok, store_code};
 use crate::core::Core;
@@ -23,6 +24,7 @@ pub(super) async fn handle(
     let mode = Mode::try_from(request.mode).map_err(|_| {
         Failure::malformed("failed to parse deletion mode", format!("unhandled delete mode \"{}\"", request.mode))
     })?;
+    let told = mode;
     let mode = match mode {
         Mode::Restrict => DeleteMode::Restrict,
         Mode::Delete => DeleteMode::Delete,
@@ -31,6 +33,9 @@ pub(super) async fn handle(
     let mut results = Vec::with_capacity(request.trust_domains.len());
     for name in request.trust_domains {
         let status = delete(core, call, &name, mode).await.map_or_else(Failure::item, |()| ok());
+        call.item(Some(&status), || {
+            fields([("trust_domain_id", name.as_str().into()), ("mode", told.as_str_name().into())])
+        });
         results.push(Item { status: Some(status), trust_domain: name });
     }
     Ok(pb::BatchDeleteFederatedBundleResponse { results })

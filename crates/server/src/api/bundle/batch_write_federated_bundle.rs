@@ -10,6 +10,7 @@ use steeple_store::units::{BundleMask, CreateBundle, SetBundle, UpdateBundle};
 use steeple_types::{Bundle, TrustDomain};
 use tonic::Code;
 
+use crate::api::access_log::fields;
 use crate::api::call::Call;
 use crate::api::convert::{bundle_from_pb, bundle_to_pb};
 use crate::api::status::{Failure, ok};
@@ -21,8 +22,9 @@ pub(super) async fn create(
     request: &pb::BatchCreateFederatedBundleRequest,
 ) -> pb::BatchCreateFederatedBundleResponse {
     let mut results = Vec::new();
-    for bundle in &request.bundle {
-        let (status, bundle) = item(create_one(core, call, bundle).await, request.output_mask.as_ref());
+    for asked in &request.bundle {
+        let (status, bundle) = item(create_one(core, call, asked).await, request.output_mask.as_ref());
+        call.item(status.as_ref(), || fields::bundle(asked, &BundleMask::ALL));
         results.push(pb::batch_create_federated_bundle_response::Result { status, bundle });
     }
     pb::BatchCreateFederatedBundleResponse { results }
@@ -40,8 +42,9 @@ pub(super) async fn update(
         sequence_number: mask.sequence_number,
     });
     let mut results = Vec::new();
-    for bundle in &request.bundle {
-        let (status, bundle) = item(update_one(core, call, bundle, mask).await, request.output_mask.as_ref());
+    for asked in &request.bundle {
+        let (status, bundle) = item(update_one(core, call, asked, mask).await, request.output_mask.as_ref());
+        call.item(status.as_ref(), || fields::bundle(asked, &mask));
         results.push(pb::batch_update_federated_bundle_response::Result { status, bundle });
     }
     pb::BatchUpdateFederatedBundleResponse { results }
@@ -53,8 +56,9 @@ pub(super) async fn set(
     request: &pb::BatchSetFederatedBundleRequest,
 ) -> pb::BatchSetFederatedBundleResponse {
     let mut results = Vec::new();
-    for bundle in &request.bundle {
-        let (status, bundle) = item(set_one(core, call, bundle).await, request.output_mask.as_ref());
+    for asked in &request.bundle {
+        let (status, bundle) = item(set_one(core, call, asked).await, request.output_mask.as_ref());
+        call.item(status.as_ref(), || fields::bundle(asked, &BundleMask::ALL));
         results.push(pb::batch_set_federated_bundle_response::Result { status, bundle });
     }
     pb::BatchSetFederatedBundleResponse { results }

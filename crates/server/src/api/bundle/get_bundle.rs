@@ -7,18 +7,26 @@ use steeple_proto::spire::api::types;
 use steeple_types::TrustDomain;
 use tonic::{Code, Status};
 
+use crate::api::call::Call;
 use crate::api::convert::bundle_to_pb;
 use crate::api::status::Failure;
 use crate::core::Core;
 
-pub(super) async fn own(core: &Arc<Core>, request: &pb::GetBundleRequest) -> Result<types::Bundle, Status> {
+pub(super) async fn own(
+    core: &Arc<Core>,
+    call: &Call,
+    request: &pb::GetBundleRequest,
+) -> Result<types::Bundle, Status> {
+    call.asks("trust_domain_id", core.trust_domain().name());
     fetch(core, core.trust_domain().clone(), request.output_mask.as_ref()).await
 }
 
 pub(super) async fn federated(
     core: &Arc<Core>,
+    call: &Call,
     request: &pb::GetFederatedBundleRequest,
 ) -> Result<types::Bundle, Status> {
+    call.asks("trust_domain_id", request.trust_domain.as_str());
     let trust_domain = TrustDomain::parse(&request.trust_domain)
         .map_err(|error| Failure::malformed("trust domain argument is not valid", error))?;
     if trust_domain == *core.trust_domain() {

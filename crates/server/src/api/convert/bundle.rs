@@ -68,10 +68,10 @@ pub(crate) fn x509_authorities(certificates: &[types::X509Certificate]) -> Resul
 pub(crate) fn jwt_authorities(keys: &[types::JwtKey]) -> Result<Vec<JwtAuthority>, String> {
     let mut authorities = Vec::new();
     for key in keys {
+        let public_key = PublicKey::from_spki(&key.public_key).map_err(|error| error.to_string())?;
         if key.key_id.is_empty() {
             return Err("missing key ID".to_owned());
         }
-        let public_key = PublicKey::from_spki(&key.public_key).map_err(|error| error.to_string())?;
         let expires_at = match key.expires_at {
             0 => None,
             at => Some(Timestamp::from_second(at).map_err(|_| format!("invalid expiration time: {at}"))?),

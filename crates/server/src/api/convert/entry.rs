@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     check_dns_name, id_to_pb, member_id, seconds, selector_to_pb, selectors_from_pb, trust_domains, workload_id,
 };
+use crate::api::status::Failure;
 
 /// Longest hint, in bytes.
 const MAX_HINT: usize = 1024;
@@ -62,6 +63,35 @@ pub(crate) fn entry_to_pb(entry: &Entry, mask: Option<&types::EntryMask>) -> typ
     out
 }
 
+/// What is wrong with an entry of a request.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It can't be read.
+    Malformed(String),
+    /// It can be read, but no entry may be so.
+    Invalid(&'static str),
+    /// No entry can have its ID.
+    NoId,
+}
+
+impl Unfit {
+    /// The failure of what was to be done with the entry, such as "failed to create entry".
+    pub(crate) fn failure(self, what: &str) -> Failure {
+        let invalid = |rule: &str| format!("datastore-validation: invalid registration entry: {rule}");
+        match self {
+            Self::Malformed(error) => Failure::malformed("failed to convert entry", error),
+            Self::Invalid(rule) => Failure::malformed(what, invalid(rule)),
+            Self::NoId => Failure::malformed(what, invalid("entry ID contains invalid characters")),
+        }
+    }
+}
+
+impl From<String> for Unfit {
+    fn from(text: String) -> Self {
+        Self::Malformed(text)
+    }
+}
+
 /// An entry of a request. Fields that `mask` leaves out may be empty; the ID may be empty if `id_required` is not set, and
 /// is then drawn at random.
 pub(crate) fn entry_from_pb(
@@ -69,8 +99,7 @@ pub(crate) fn entry_from_pb(
     entry: &types::Entry,
     mask: &EntryMask,
     id_required: bool,
-) -> Result<Entry, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+) -> Result<Entry, Unfit> {
     let id = match entry.id.as_str() {
         "" if !id_required => Uuid::new_v4().to_string(),
         id => id.to_owned(),
@@ -86,31 +115,35 @@ pub(crate) fn entry_from_pb(
     } else {
         root
     };
-    for name in &entry.dns_names {
+    for name in entry.dns_names.iter().filter(|_| mask.dns_names) {
         check_dns_name(name).map_err(|error| format!("invalid DNS name: {error}"))?;
     }
+    let federates_with = if mask.federates_with { entry.federates_with.as_slice() } else { &[] };
     let federates_with =
-        trust_domains(&entry.federates_with).map_err(|error| format!("invalid federated trust domain: {error}"))?;
+        trust_domains(federates_with).map_err(|error| format!("invalid federated trust domain: {error}"))?;
     let selectors = match mask.selectors {
-        true if entry.selectors.is_empty() => return Err("selector list is empty".to_owned()),
-        true => selectors_from_pb(&entry.selectors).map_err(|error| text(&error))?,
+        true if entry.selectors.is_empty() => return Err("selector list is empty".to_owned().into()),
+        true => selectors_from_pb(&entry.selectors).map_err(|error| error.to_string())?,
         false => SelectorSet::default(),
     };
-    if entry.hint.len() > MAX_HINT {
-        return Err(format!("hint is too long, max length is {MAX_HINT} characters"));
+    if mask.hint && entry.hint.len() > MAX_HINT {
+        return Err(format!("hint is too long, max length is {MAX_HINT} characters").into());
     }
     let expires_at = match entry.expires_at {
         0 => None,
         at => Some(Timestamp::from_second(at).map_err(|_| format!("invalid expiration time: {at}"))?),
     };
     let attributes = entry.additional_attributes.unwrap_or_default();
-    let converted = Entry {
-        id: EntryId::parse(&id).map_err(|error| format!("invalid entry ID: {error}"))?,
+    let ttl = |masked: bool, seconds: i32, rule| {
+        if masked { u32::try_from(seconds).map_err(|_| Unfit::Invalid(rule)) } else { Ok(0) }
+    };
+    Ok(Entry {
+        id: EntryId::parse(&id).map_err(|_| Unfit::NoId)?,
         spiffe_id,
         parent_id,
         selectors,
-        x509_svid_ttl: u32::try_from(entry.x509_svid_ttl).map_err(|_| "invalid X509-SVID TTL: must not be negative")?,
-        jwt_svid_ttl: u32::try_from(entry.jwt_svid_ttl).map_err(|_| "invalid JWT-SVID TTL: must not be negative")?,
+        x509_svid_ttl: ttl(mask.x509_svid_ttl, entry.x509_svid_ttl, "X509SvidTtl is not set")?,
+        jwt_svid_ttl: ttl(mask.jwt_svid_ttl, entry.jwt_svid_ttl, "JwtSvidTtl is not set")?,
         federates_with,
         admin: entry.admin,
         downstream: entry.downstream,
@@ -122,25 +155,7 @@ pub(crate) fn entry_from_pb(
         created_at: Timestamp::UNIX_EPOCH,
         disable_x509_svid_prefetch: attributes.disable_x509_svid_prefetch,
         jwt_svid_include_jti: attributes.jwt_svid_include_jti,
-    };
-    check_store_svid(&converted)?;
-    Ok(converted)
-}
-
-/// What goes to an SVID store has selectors of one type, and is always fetched.
-fn check_store_svid(entry: &Entry) -> Result<(), String> {
-    if !entry.store_svid {
-        return Ok(());
-    }
-    let mut kinds = entry.selectors.iter().map(steeple_types::Selector::kind);
-    let first = kinds.next();
-    if !kinds.all(|kind| Some(kind) == first) {
-        return Err("selector types must be the same when store SVID is enabled".to_owned());
-    }
-    if entry.disable_x509_svid_prefetch {
-        return Err("X509-SVID prefetch can't be disabled when store SVID is enabled".to_owned());
-    }
-    Ok(())
+    })
 }
 
 /// The mask of an update; all fields without one.

@@ -9,6 +9,7 @@ use steeple_proto::spire::api::types;
 use steeple_store::units::{CreateEntry, Created, EntryMask};
 use tonic::Code;
 
+use crate::api::access_log::fields;
 use crate::api::call::Call;
 use crate::api::convert::{entry_from_pb, entry_to_pb};
 use crate::api::status::{Failure, ok};
@@ -22,7 +23,9 @@ pub(super) async fn handle(
     let mut results = Vec::with_capacity(request.entries.len());
     for entry in &request.entries {
         let result = create(core, call, entry, request.output_mask.as_ref()).await;
-        results.push(result.unwrap_or_else(|failure| Item { status: Some(failure.item()), entry: None }));
+        let result = result.unwrap_or_else(|failure| Item { status: Some(failure.item()), entry: None });
+        call.item(result.status.as_ref(), || fields::entry(entry, &EntryMask::ALL));
+        results.push(result);
     }
     pb::BatchCreateEntryResponse { results }
 }
@@ -34,7 +37,7 @@ async fn create(
     mask: Option<&types::EntryMask>,
 ) -> Result<Item, Failure> {
     let entry = entry_from_pb(core.trust_domain(), entry, &EntryMask::ALL, false)
-        .map_err(|error| Failure::malformed("failed to convert entry", error))?;
+        .map_err(|error| error.failure("failed to create entry"))?;
     let event = EventKind::EntryCreated { id: entry.id.clone(), spiffe_id: entry.spiffe_id.clone() };
     let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
     recorded.map_err(|error| Failure::of(Code::Internal, "failed to create entry", error))?;

@@ -10,6 +10,7 @@ use steeple_store::units::DeleteEntry;
 use steeple_types::EntryId;
 use tonic::Code;
 
+use crate::api::access_log::fields::fields;
 use crate::api::call::Call;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
@@ -22,6 +23,7 @@ pub(super) async fn handle(
     let mut results = Vec::with_capacity(request.ids.len());
     for id in request.ids {
         let status = delete(core, call, &id).await.map_or_else(Failure::item, |()| ok());
+        call.item(Some(&status), || fields([("entry_id", id.as_str().into())]));
         results.push(Item { status: Some(status), id });
     }
     pb::BatchDeleteEntryResponse { results }

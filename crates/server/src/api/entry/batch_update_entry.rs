@@ -9,8 +9,9 @@ use steeple_proto::spire::api::types;
 use steeple_store::units::{EntryMask, UpdateEntry};
 use tonic::Code;
 
+use crate::api::access_log::fields;
 use crate::api::call::Call;
-use crate::api::convert::{entry_from_pb, entry_mask, entry_to_pb};
+use crate::api::convert::{Unfit, entry_from_pb, entry_mask, entry_to_pb};
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
 
@@ -26,6 +27,7 @@ pub(super) async fn handle(
             Ok(entry) => Item { status: Some(ok()), entry: Some(entry) },
             Err(failure) => Item { status: Some(failure.item()), entry: None },
         };
+        call.item(result.status.as_ref(), || fields::entry(entry, &input));
         results.push(result);
     }
     pb::BatchUpdateEntryResponse { results }
@@ -38,8 +40,11 @@ async fn update(
     mask: EntryMask,
     output: Option<&types::EntryMask>,
 ) -> Result<types::Entry, Failure> {
-    let entry = entry_from_pb(core.trust_domain(), entry, &mask, true)
-        .map_err(|error| Failure::malformed("failed to convert entry", error))?;
+    let entry = entry_from_pb(core.trust_domain(), entry, &mask, true).map_err(|error| match error {
+        // What is no entry ID is no entry's ID.
+        Unfit::NoId => Failure::new(Code::NotFound, "failed to update entry"),
+        error => error.failure("failed to update entry"),
+    })?;
     let event = EventKind::EntryUpdated { id: entry.id.clone() };
     let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
     recorded.map_err(|error| Failure::of(Code::Internal, "failed to update entry", error))?;

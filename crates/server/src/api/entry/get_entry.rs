@@ -7,14 +7,20 @@ use steeple_proto::spire::api::types;
 use steeple_types::EntryId;
 use tonic::{Code, Status};
 
+use crate::api::call::Call;
 use crate::api::convert::entry_to_pb;
 use crate::api::status::Failure;
 use crate::core::Core;
 
-pub(super) async fn handle(core: &Arc<Core>, request: pb::GetEntryRequest) -> Result<types::Entry, Status> {
+pub(super) async fn handle(
+    core: &Arc<Core>,
+    call: &Call,
+    request: pb::GetEntryRequest,
+) -> Result<types::Entry, Status> {
     if request.id.is_empty() {
         return Err(Failure::new(Code::InvalidArgument, "missing ID").into());
     }
+    call.asks("entry_id", request.id.as_str());
     let not_found = || Failure::new(Code::NotFound, "entry not found");
     // What is no entry ID is no entry's ID.
     let id = EntryId::parse(&request.id).map_err(|_| not_found())?;

@@ -7,12 +7,18 @@ use steeple_proto::spire::api::types;
 use steeple_store::{EntryFilter, TrustDomainMatch};
 use tonic::{Code, Status};
 
-use crate::api::convert::{behavior, entry_to_pb, id_from_pb, member_id, page, selector_filter, trust_domains};
+use crate::api::access_log::fields;
+use crate::api::call::Call;
+use crate::api::convert::{behavior, entry_to_pb, member_id, page, selector_filter, trust_domains, workload_id};
 use crate::api::status::Failure;
 use crate::core::Core;
 
-pub(super) async fn list(core: &Arc<Core>, request: pb::ListEntriesRequest) -> Result<pb::ListEntriesResponse, Status> {
-    let filter = filter(core, &request.filter.unwrap_or_default())?;
+pub(super) async fn list(
+    core: &Arc<Core>,
+    call: &Call,
+    request: pb::ListEntriesRequest,
+) -> Result<pb::ListEntriesResponse, Status> {
+    let filter = filter(core, call, &request.filter.unwrap_or_default())?;
     let page = page(request.page_size, request.page_token);
     let entries = core.store.read("registration_entry.list", move |tx| tx.entries(&filter, &page)).await;
     let entries = entries.map_err(|error| Failure::of(Code::Internal, "failed to list entries", error))?;
@@ -25,11 +31,13 @@ pub(super) async fn list(core: &Arc<Core>, request: pb::ListEntriesRequest) -> R
 
 pub(super) async fn count(
     core: &Arc<Core>,
+    call: &Call,
     request: pb::CountEntriesRequest,
 ) -> Result<pb::CountEntriesResponse, Status> {
     let asked = request.filter.unwrap_or_default();
     let filter = filter(
         core,
+        call,
         &pb::list_entries_request::Filter {
             by_spiffe_id: asked.by_spiffe_id,
             by_parent_id: asked.by_parent_id,
@@ -44,22 +52,36 @@ pub(super) async fn count(
     Ok(pb::CountEntriesResponse { count: i32::try_from(count).unwrap_or(i32::MAX) })
 }
 
-fn filter(core: &Core, asked: &pb::list_entries_request::Filter) -> Result<EntryFilter, Failure> {
+fn filter(core: &Core, call: &Call, asked: &pb::list_entries_request::Filter) -> Result<EntryFilter, Failure> {
     let mut filter = EntryFilter { downstream: asked.by_downstream, ..EntryFilter::default() };
+    if let Some(hint) = &asked.by_hint {
+        call.asks("hint", hint.as_str());
+    }
+    if let Some(downstream) = asked.by_downstream {
+        call.asks("downstream", downstream);
+    }
     filter.hint = asked.by_hint.clone().filter(|hint| !hint.is_empty());
     if let Some(id) = &asked.by_parent_id {
         let id = member_id(core.trust_domain(), Some(id));
-        filter.parent_id = Some(id.map_err(|error| Failure::malformed("malformed parent ID filter", error))?);
+        let id = id.map_err(|error| Failure::malformed("malformed parent ID filter", error))?;
+        call.asks("parent_id", id.as_str());
+        filter.parent_id = Some(id);
     }
     if let Some(id) = &asked.by_spiffe_id {
-        let id = id_from_pb(Some(id));
-        filter.spiffe_id = Some(id.map_err(|error| Failure::malformed("malformed SPIFFE ID filter", error))?);
+        let id = workload_id(core.trust_domain(), Some(id));
+        let id = id.map_err(|error| Failure::malformed("malformed SPIFFE ID filter", error))?;
+        call.asks("spiffe_id", id.as_str());
+        filter.spiffe_id = Some(id);
     }
     if let Some(selectors) = &asked.by_selectors {
+        call.asks("by_selector_match", selectors.r#match().as_str_name());
+        call.asks("by_selectors", fields::selectors(&selectors.selectors));
         let selectors = selector_filter(selectors);
         filter.selectors = Some(selectors.map_err(|error| Failure::malformed("malformed selectors filter", error))?);
     }
     if let Some(federates_with) = &asked.by_federates_with {
+        call.asks("federates_with_match", federates_with.r#match().as_str_name());
+        call.asks("federates_with", federates_with.trust_domains.join(","));
         filter.federates_with = Some(federates_with_filter(federates_with)?);
     }
     Ok(filter)

@@ -12,7 +12,10 @@ use tonic::{Code, Status};
 use tracing::debug;
 
 use super::x509_to_pb;
+use crate::api::access_log::Fields;
+use crate::api::access_log::fields::{digest, fields};
 use crate::api::call::Call;
+use crate::api::convert::id_from_pb;
 use crate::api::limits::refusal;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
@@ -44,9 +47,23 @@ pub(super) async fn handle(
             Ok(svid) => pb::batch_new_x509svid_response::Result { status: Some(ok()), svid: Some(svid) },
             Err(failure) => pb::batch_new_x509svid_response::Result { status: Some(failure.item()), svid: None },
         };
+        call.item(result.status.as_ref(), || item_fields(params, result.svid.as_ref()));
         results.push(result);
     }
     Ok(pb::BatchNewX509svidResponse { results })
+}
+
+fn item_fields(params: &pb::NewX509svidParams, svid: Option<&types::X509svid>) -> Fields {
+    let id = svid.and_then(|svid| id_from_pb(svid.id.as_ref()).ok()).map(|id| id.to_string()).unwrap_or_default();
+    let mut told = fields([
+        ("csr", digest(&params.csr).into()),
+        ("entry_id", params.entry_id.as_str().into()),
+        ("spiffe_id", id.into()),
+    ]);
+    if let Some(svid) = svid {
+        told.insert("expires_at".to_owned(), svid.expires_at.into());
+    }
+    told
 }
 
 async fn issue(

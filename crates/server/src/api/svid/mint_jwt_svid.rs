@@ -22,11 +22,14 @@ pub(super) async fn handle(
     jwt_disabled(core)?;
     let id = workload_id(core.trust_domain(), request.id.as_ref());
     let id = id.map_err(|error| Failure::malformed("invalid SPIFFE ID", error))?;
+    call.asks("ttl", request.ttl);
+    call.asks("spiffe_id", id.as_str());
+    call.asks("audience", request.audience.join(","));
     let ttl = match u64::try_from(request.ttl) {
         Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
         _ => core.settings.default_jwt_svid_ttl,
     };
     let mint = JwtRequest { id, audience: request.audience, ttl, include_jti: false };
     let svid = issue_jwt::issue(core, call.actor(), mint, None).await?;
-    Ok(pb::MintJwtsvidResponse { svid: Some(jwt_to_pb(svid, String::new())) })
+    Ok(pb::MintJwtsvidResponse { svid: Some(jwt_to_pb(svid)) })
 }

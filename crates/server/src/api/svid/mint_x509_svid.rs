@@ -10,6 +10,7 @@ use steeple_types::SpiffeId;
 use tonic::{Code, Status};
 
 use super::x509_to_pb;
+use crate::api::access_log::fields::digest;
 use crate::api::call::Call;
 use crate::api::convert::{check_dns_name, check_wildcard_overlap, workload_id_of};
 use crate::api::status::Failure;
@@ -21,6 +22,8 @@ pub(super) async fn handle(
     call: &Call,
     request: &pb::MintX509svidRequest,
 ) -> Result<pb::MintX509svidResponse, Status> {
+    call.asks("csr", digest(&request.csr));
+    call.asks("ttl", request.ttl);
     if request.csr.is_empty() {
         return Err(Failure::new(Code::InvalidArgument, "missing CSR").into());
     }
@@ -46,6 +49,10 @@ pub(super) async fn handle(
         profile: SvidProfile::Svid,
     };
     let svid = issue_x509::issue(core, call.actor(), mint, None, "failed to sign X509-SVID").await?;
+    call.asks("spiffe_id", svid.id.as_str());
+    call.asks("dns_name", csr.dns_names().join(","));
+    call.asks("subject", csr.subject().to_string());
+    call.asks("expires_at", svid.expires_at.to_string());
     Ok(pb::MintX509svidResponse { svid: Some(x509_to_pb(svid)) })
 }
 

@@ -8,6 +8,7 @@ use steeple_crypto::x509::Csr;
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use tonic::{Code, Status};
 
+use crate::api::access_log::fields::digest;
 use crate::api::call::Call;
 use crate::api::status::Failure;
 use crate::core::Core;
@@ -18,6 +19,8 @@ pub(super) async fn handle(
     call: &Call,
     request: &pb::NewDownstreamX509caRequest,
 ) -> Result<pb::NewDownstreamX509caResponse, Status> {
+    call.asks("csr", digest(&request.csr));
+    call.asks("trust_domain_id", core.trust_domain().id_string());
     if call.downstream_entry.is_none() {
         return Err(Failure::new(Code::Internal, "caller is not a downstream workload").into());
     }
@@ -38,6 +41,7 @@ pub(super) async fn handle(
     };
     let entry = call.downstream_entry.clone();
     let svid = issue_x509::issue(core, call.actor(), mint, entry, "failed to sign downstream X.509 CA").await?;
+    call.asks("expires_at", svid.expires_at.as_second());
     let trust_domain = core.trust_domain().clone();
     let bundle = core.store.read("bundle.fetch", move |tx| tx.bundle(&trust_domain)).await;
     let bundle = bundle.map_err(|error| Failure::of(Code::Internal, "failed to fetch bundle", error))?;

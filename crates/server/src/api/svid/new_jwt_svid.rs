@@ -20,6 +20,8 @@ pub(super) async fn handle(
     call: &Call,
     request: pb::NewJwtsvidRequest,
 ) -> Result<pb::NewJwtsvidResponse, Status> {
+    call.asks("entry_id", request.entry_id.as_str());
+    call.asks("audience", request.audience.join(","));
     jwt_disabled(core)?;
     let agent = call.caller_id()?;
     let entry_id = EntryId::parse(&request.entry_id).ok();
@@ -30,7 +32,9 @@ pub(super) async fn handle(
         0 => core.settings.default_jwt_svid_ttl,
         seconds => Duration::from_secs(seconds.into()),
     };
-    let audience = format!("{:?}", request.audience);
+    call.asks("ttl", entry.jwt_svid_ttl);
+    call.asks("spiffe_id", entry.spiffe_id.as_str());
+    let audience = format!("[{}]", request.audience.join(" "));
     let mint = JwtRequest {
         id: entry.spiffe_id.clone(),
         audience: request.audience,
@@ -39,5 +43,5 @@ pub(super) async fn handle(
     };
     let svid = issue_jwt::issue(core, call.actor(), mint, Some(entry.id.clone())).await?;
     debug!(audience, expiration = %svid.expires_at, spiffe_id = %svid.id, "Server CA successfully signed JWT SVID");
-    Ok(pb::NewJwtsvidResponse { svid: Some(jwt_to_pb(svid, entry.hint.clone())) })
+    Ok(pb::NewJwtsvidResponse { svid: Some(jwt_to_pb(svid)) })
 }

@@ -10,6 +10,7 @@ use steeple_store::units::DeleteRelationship;
 use steeple_types::TrustDomain;
 use tonic::Code;
 
+use crate::api::access_log::fields::fields;
 use crate::api::call::Call;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
@@ -22,6 +23,7 @@ pub(super) async fn handle(
     let mut results = Vec::with_capacity(request.trust_domains.len());
     for name in request.trust_domains {
         let status = delete(core, call, &name).await.map_or_else(Failure::item, |()| ok());
+        call.item(Some(&status), || fields([("trust_domain_id", name.as_str().into())]));
         results.push(Item { status: Some(status), trust_domain: name });
     }
     pb::BatchDeleteFederationRelationshipResponse { results }

@@ -8,6 +8,7 @@ use steeple_types::TrustDomain;
 use tonic::{Code, Status};
 
 use super::convert::to_pb;
+use crate::api::call::Call;
 use crate::api::convert::page;
 use crate::api::status::Failure;
 use crate::core::Core;
@@ -37,8 +38,10 @@ pub(super) async fn list(
 
 pub(super) async fn get(
     core: &Arc<Core>,
+    call: &Call,
     request: pb::GetFederationRelationshipRequest,
 ) -> Result<types::FederationRelationship, Status> {
+    call.asks("trust_domain_id", request.trust_domain.as_str());
     let trust_domain = TrustDomain::parse(&request.trust_domain)
         .map_err(|error| Failure::malformed("failed to parse trust domain", error))?;
     let found = core.store.read("federation_relationship.fetch", move |tx| {

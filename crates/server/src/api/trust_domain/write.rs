@@ -9,6 +9,7 @@ use steeple_store::units::{CreateRelationship, RelationshipMask, UpdateRelations
 use tonic::Code;
 
 use super::convert::{from_pb, to_pb};
+use crate::api::access_log::fields;
 use crate::api::call::Call;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
@@ -28,6 +29,7 @@ pub(super) async fn create(
     for relationship in &request.federation_relationships {
         let outcome = create_one(core, call, relationship, request.output_mask.as_ref()).await;
         let (status, federation_relationship) = item(outcome);
+        call.item(status.as_ref(), || fields::relationship(relationship, ALL));
         results.push(pb::batch_create_federation_relationship_response::Result { status, federation_relationship });
     }
     pb::BatchCreateFederationRelationshipResponse { results }
@@ -43,6 +45,7 @@ pub(super) async fn update(
     for relationship in &request.federation_relationships {
         let outcome = update_one(core, call, relationship, mask, request.output_mask.as_ref()).await;
         let (status, federation_relationship) = item(outcome);
+        call.item(status.as_ref(), || fields::relationship(relationship, mask));
         results.push(pb::batch_update_federation_relationship_response::Result { status, federation_relationship });
     }
     pb::BatchUpdateFederationRelationshipResponse { results }
@@ -56,7 +59,7 @@ async fn create_one(
     relationship: &types::FederationRelationship,
     output: Option<&types::FederationRelationshipMask>,
 ) -> Outcome {
-    let (relationship, bundle) = from_pb(relationship, ALL)
+    let (relationship, bundle) = from_pb(relationship)
         .map_err(|error| Failure::malformed("failed to convert federation relationship", error))?;
     if relationship.trust_domain == *core.trust_domain() {
         let message = "unable to create federation relationship for server trust domain";
@@ -79,7 +82,7 @@ async fn update_one(
     mask: types::FederationRelationshipMask,
     output: Option<&types::FederationRelationshipMask>,
 ) -> Outcome {
-    let (relationship, bundle) = from_pb(relationship, mask)
+    let (relationship, bundle) = from_pb(relationship)
         .map_err(|error| Failure::malformed("failed to convert federation relationship", error))?;
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to update federation relationship", error);

@@ -13,15 +13,24 @@ use tonic::Code;
 use crate::api::status::Failure;
 use crate::core::Core;
 
+/// The SPIFFE ID of the agent that `claims` tell of.
+pub(crate) fn agent_id(core: &Core, claims: &NodeClaims) -> Result<SpiffeId, Failure> {
+    SpiffeId::from_path(core.trust_domain(), &format!("/spire/agent{}", claims.agent_path))
+        .map_err(|error| Failure::of(Code::Internal, "invalid agent ID", error))
+}
+
 /// Records what `claims` say of a node and issues its agent SVID for the key of `csr`.
 pub(crate) async fn attest(
     core: &Arc<Core>,
     attestation_type: &str,
+    id: SpiffeId,
     claims: NodeClaims,
     csr: &Csr,
 ) -> Result<X509Svid, Failure> {
-    let id = SpiffeId::from_path(core.trust_domain(), &format!("/spire/agent{}", claims.agent_path))
-        .map_err(|error| Failure::of(Code::Internal, "invalid agent ID", error))?;
+    let banned = core.entries.read(|index| index.node(&id).is_some_and(|node| node.is_banned())).await;
+    if banned.map_err(|error| Failure::of(Code::Internal, "failed to fetch agent", error))? {
+        return Err(refused(AttestationOutcome::Banned));
+    }
     let now = core.clock.now();
     let issuer = core.x509_issuer()?;
     let request = X509Request {
@@ -57,18 +66,21 @@ pub(crate) async fn attest(
     };
     let written = core.store.write(unit).await;
     let written = written.map_err(|error| Failure::of(Code::Internal, "failed to create attested agent", error))?;
-    match written.value {
-        AttestationOutcome::Recorded => {}
-        AttestationOutcome::UnknownToken => {
-            let message = "failed to attest: join token does not exist or has already been used";
-            return Err(Failure::new(Code::InvalidArgument, message));
-        }
-        AttestationOutcome::ExpiredToken => return Err(Failure::new(Code::InvalidArgument, "join token expired")),
-        AttestationOutcome::Banned => {
-            return Err(Failure::new(Code::PermissionDenied, "failed to attest: agent is banned"));
-        }
+    if written.value != AttestationOutcome::Recorded {
+        return Err(refused(written.value));
     }
     prepared.sign().await.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))
+}
+
+/// Why an attestation that proved well enough is refused all the same.
+fn refused(outcome: AttestationOutcome) -> Failure {
+    match outcome {
+        AttestationOutcome::Banned => Failure::new(Code::PermissionDenied, "failed to attest: agent is banned"),
+        AttestationOutcome::ExpiredToken => Failure::new(Code::InvalidArgument, "join token expired"),
+        AttestationOutcome::UnknownToken | AttestationOutcome::Recorded => {
+            Failure::new(Code::InvalidArgument, "failed to attest: join token does not exist or has already been used")
+        }
+    }
 }
 
 fn selectors(core: &Core, kind: &str, claims: &NodeClaims, id: &SpiffeId) -> SelectorSet {
