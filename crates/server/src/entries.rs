@@ -20,9 +20,15 @@ const MAX_CHANGES: usize = 10_000;
 #[derive(Clone)]
 pub(crate) struct Entries {
     store: Store,
-    index: Arc<RwLock<Index>>,
-    /// Held by whoever brings the index up to date; holds the revision that it is at.
-    position: Arc<Mutex<Revision>>,
+    known: Arc<RwLock<Known>>,
+    /// Held by whoever brings the index up to date.
+    turn: Arc<Mutex<()>>,
+}
+
+/// The index with the revision that it is at.
+struct Known {
+    index: Index,
+    position: Revision,
 }
 
 /// A record as it stands after a change; `None` when it is gone.
@@ -43,8 +49,8 @@ impl Entries {
     /// # Errors
     /// [`StoreError`] when the datastore can't be read.
     pub(crate) async fn load(store: Store) -> Result<Self, StoreError> {
-        let (index, revision) = store.read("registration_entry.list", fill).await?;
-        Ok(Self { store, index: Arc::new(RwLock::new(index)), position: Arc::new(Mutex::new(revision)) })
+        let (index, position) = store.read("registration_entry.list", fill).await?;
+        Ok(Self { store, known: Arc::new(RwLock::new(Known { index, position })), turn: Arc::default() })
     }
 
     /// Answers from the index as it stands after every write that was acknowledged before the call.
@@ -52,32 +58,32 @@ impl Entries {
     /// # Errors
     /// [`StoreError`] when the change log can't be read.
     pub(crate) async fn read<T>(&self, query: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+        let latest = *self.store.revisions().borrow();
+        if let Some(known) = Some(self.known.read()).filter(|known| known.position >= latest) {
+            return Ok(query(&known.index));
+        }
         self.refresh().await?;
-        Ok(query(&self.index.read()))
+        Ok(query(&self.known.read().index))
     }
 
     async fn refresh(&self) -> Result<(), StoreError> {
-        let mut position = self.position.lock().await;
-        let latest = *self.store.revisions().borrow();
-        if latest <= *position {
+        let _turn = self.turn.lock().await;
+        let after = self.known.read().position;
+        if *self.store.revisions().borrow() <= after {
             return Ok(());
         }
-        let after = *position;
         let since = self.store.read("registration_entry_event.list", move |tx| changes_since(tx, after)).await?;
+        let mut known = self.known.write();
         match since {
-            Since::Everything(index, revision) => {
-                *self.index.write() = index;
-                *position = revision;
-            }
-            Since::Changes(changes, revision) => {
-                let mut index = self.index.write();
+            Since::Everything(index, position) => *known = Known { index, position },
+            Since::Changes(changes, position) => {
                 for change in changes {
                     match change {
-                        Changed::Entry(id, entry) => index.apply_entry(&id, entry),
-                        Changed::Node(id, node) => index.apply_node(&id, node),
+                        Changed::Entry(id, entry) => known.index.apply_entry(&id, entry),
+                        Changed::Node(id, node) => known.index.apply_node(&id, node),
                     }
                 }
-                *position = revision;
+                known.position = position;
             }
         }
         Ok(())

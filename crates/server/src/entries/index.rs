@@ -5,29 +5,29 @@ use std::sync::Arc;
 
 use steeple_types::{AttestedNode, Entry, EntryId, SpiffeId};
 
-/// Entries by ID and parent, nodes by ID.
+/// Entries of the same parent or SPIFFE ID, in order of their IDs.
+type Siblings = BTreeMap<EntryId, Arc<Entry>>;
+
+/// Entries by ID, parent and SPIFFE ID, nodes by ID.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     entries: HashMap<EntryId, Arc<Entry>>,
-    /// Children of a parent, in order of their IDs.
-    children: HashMap<SpiffeId, BTreeMap<EntryId, Arc<Entry>>>,
+    children: HashMap<SpiffeId, Siblings>,
+    by_spiffe_id: HashMap<SpiffeId, Siblings>,
     nodes: HashMap<SpiffeId, Arc<AttestedNode>>,
 }
 
 impl Index {
     /// Puts an entry in the place of the one with its ID, or takes that out.
     pub(crate) fn apply_entry(&mut self, id: &EntryId, entry: Option<Entry>) {
-        if let Some(old) = self.entries.remove(id)
-            && let Some(siblings) = self.children.get_mut(&old.parent_id)
-        {
-            siblings.remove(id);
-            if siblings.is_empty() {
-                self.children.remove(&old.parent_id);
-            }
+        if let Some(old) = self.entries.remove(id) {
+            remove(&mut self.children, &old.parent_id, id);
+            remove(&mut self.by_spiffe_id, &old.spiffe_id, id);
         }
         if let Some(entry) = entry {
             let entry = Arc::new(entry);
             self.children.entry(entry.parent_id.clone()).or_default().insert(id.clone(), Arc::clone(&entry));
+            self.by_spiffe_id.entry(entry.spiffe_id.clone()).or_default().insert(id.clone(), Arc::clone(&entry));
             self.entries.insert(id.clone(), entry);
         }
     }
@@ -56,8 +56,8 @@ impl Index {
     }
 
     /// The entries of a SPIFFE ID.
-    pub(crate) fn entries_of(&self, spiffe_id: &SpiffeId) -> Vec<Arc<Entry>> {
-        self.entries.values().filter(|entry| entry.spiffe_id == *spiffe_id).cloned().collect()
+    pub(crate) fn entries_of(&self, spiffe_id: &SpiffeId) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_spiffe_id.get(spiffe_id).into_iter().flat_map(Siblings::values)
     }
 
     /// The entries that `agent` is authorised for: those below its ID and below the aliases that its selectors give it,
@@ -89,24 +89,41 @@ impl Index {
     /// The parents are walked upwards, so that the cost grows with the depth and not with what the agent may have.
     pub(crate) fn authorized_entry(&self, agent: &SpiffeId, id: &EntryId) -> Option<Arc<Entry>> {
         let entry = self.entries.get(id)?;
-        if entry.is_node_alias() {
-            return None;
+        let node = self.nodes.get(agent);
+        let is_alias = |above: &Entry| {
+            above.is_node_alias() && node.is_some_and(|node| node.selectors.is_superset(&above.selectors))
+        };
+        let mut seen: HashSet<&SpiffeId> = HashSet::from([&entry.parent_id]);
+        let mut parents = vec![&entry.parent_id];
+        while let Some(parent) = parents.pop() {
+            if parent == agent {
+                return Some(Arc::clone(entry));
+            }
+            for above in self.entries_of(parent) {
+                if is_alias(above) {
+                    return Some(Arc::clone(entry));
+                }
+                if seen.insert(&above.parent_id) {
+                    parents.push(&above.parent_id);
+                }
+            }
         }
-        if entry.parent_id == *agent || self.is_alias_of(&entry.parent_id, agent) {
-            return Some(Arc::clone(entry));
-        }
-        self.authorized(agent).into_iter().find(|entry| entry.id == *id)
-    }
-
-    fn is_alias_of(&self, parent: &SpiffeId, agent: &SpiffeId) -> bool {
-        let Some(node) = self.nodes.get(agent) else { return false };
-        self.aliases(agent).any(|alias| alias.spiffe_id == *parent && node.selectors.is_superset(&alias.selectors))
+        None
     }
 
     /// Node aliases of the agent's trust domain.
     fn aliases(&self, agent: &SpiffeId) -> impl Iterator<Item = &Arc<Entry>> {
         let server = agent.trust_domain().server_id();
-        self.children.get(&server).into_iter().flat_map(BTreeMap::values)
+        self.children.get(&server).into_iter().flat_map(Siblings::values)
+    }
+}
+
+fn remove(groups: &mut HashMap<SpiffeId, Siblings>, of: &SpiffeId, id: &EntryId) {
+    if let Some(siblings) = groups.get_mut(of) {
+        siblings.remove(id);
+        if siblings.is_empty() {
+            groups.remove(of);
+        }
     }
 }
 
@@ -192,6 +209,21 @@ mod tests {
         let index = index();
         assert_eq!(names(&index, "/spire/agent/a"), ["below", "direct", "grouped", "loop"]);
         assert_eq!(names(&index, "/spire/agent/b"), ["elsewhere"]);
+    }
+
+    #[test]
+    fn walks_up_and_down_agree() {
+        let index = index();
+        for agent in ["/spire/agent/a", "/spire/agent/b", "/spire/agent/none"] {
+            let down = names(&index, agent);
+            let ids = index.entries.keys();
+            let mut up: Vec<String> = ids
+                .filter(|entry| index.authorized_entry(&id(agent), entry).is_some())
+                .map(ToString::to_string)
+                .collect();
+            up.sort();
+            assert_eq!(up, down, "{agent}");
+        }
     }
 
     #[test]

@@ -96,13 +96,16 @@ async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Groun
     if decision == Decision::AskEntries
         && let Some(svid) = svid
     {
-        let entries = core.entries.read(|index| index.entries_of(&svid.id)).await;
-        let entries =
-            entries.map_err(|error| failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
-        let downstream = entries.iter().find(|entry| entry.downstream);
-        let facts = EntryFacts { admin: entries.iter().any(|entry| entry.admin), downstream: downstream.is_some() };
+        let known = core.entries.read(|index| {
+            let downstream = index.entries_of(&svid.id).find(|entry| entry.downstream);
+            let admin = index.entries_of(&svid.id).any(|entry| entry.admin);
+            (EntryFacts { admin, downstream: downstream.is_some() }, downstream.map(|entry| entry.id.clone()))
+        });
+        let (facts, downstream) = known
+            .await
+            .map_err(|error| Refusal::Failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
         decision = decide_by_entries(row.callers, facts);
-        downstream_entry = downstream.map(|entry| entry.id.clone());
+        downstream_entry = downstream;
         via = "entries";
     }
     if decision == Decision::AskNode
