@@ -1,6 +1,6 @@
 //! The one place that names concrete implementations: which plugin a name of the configuration stands for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use steeple_clock::Clock;
@@ -314,7 +314,7 @@ pub(crate) fn agent_attestor(
 /// The workload attestors of an agent.
 pub(crate) fn workload_attestors(
     plugins: &[PluginBlock],
-    proc_root: Option<PathBuf>,
+    proc_root: Option<&Path>,
     clock: &Clock,
 ) -> Result<Vec<Arc<dyn WorkloadAttestor>>, ChooseError> {
     let mut attestors: Vec<Arc<dyn WorkloadAttestor>> = Vec::new();
@@ -326,7 +326,7 @@ pub(crate) fn workload_attestors(
                     workload_size_limit: number(plugin, "workload_size_limit", 0)?,
                     ..UnixConfig::default()
                 };
-                config.proc_root = proc_root.clone().unwrap_or(config.proc_root);
+                config.proc_root = proc_root.map_or(config.proc_root, Path::to_path_buf);
                 Arc::new(Unix::new(config))
             }
             "docker" => Arc::new(docker(plugin, clock)?),

@@ -80,16 +80,14 @@ fn invalid(message: impl Into<String>) -> ConfigError {
     ConfigError::Invalid(message.into())
 }
 
+/// Yields a variable of the environment.
+pub type LookUp<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// Reads the file at `path`, with variables of the environment replaced if `env` is given, and lays `flags` over it.
 ///
 /// # Errors
 /// [`ConfigError`] of the first thing that is not in order.
-pub fn load(
-    path: &str,
-    env: Option<&dyn Fn(&str) -> Option<String>>,
-    flags: &Flags,
-    version: &str,
-) -> Result<AgentConfig, ConfigError> {
+pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags, version: &str) -> Result<AgentConfig, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     let text = env.map_or(text.clone(), |look_up| expand_env(&text, look_up));

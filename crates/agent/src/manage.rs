@@ -177,7 +177,16 @@ impl Manager {
             let request = pb::PostStatusRequest { agent_version: core.settings.version.clone(), ..Default::default() };
             let mut client = AgentClient::new(channel.clone());
             let posting = client.post_status(request);
-            core.clock.timeout(CALL_DEADLINE, posting).await.unwrap_or_else(|_| Err(late()))?;
+            let posted = core.clock.timeout(CALL_DEADLINE, posting).await.unwrap_or_else(|_| Err(late()));
+            match posted {
+                // Servers before 1.14 don't know the call, and refuse what they don't know.
+                Err(status) if denial_reason(&status).is_none() && status.code() != Code::Unavailable => {
+                    debug!(error = with_causes(&status), subsystem_name = "manager", "Server took no agent version");
+                }
+                other => {
+                    other?;
+                }
+            }
             *version_posted = true;
         }
         let known = core.cache.snapshot().entries();

@@ -1,7 +1,9 @@
 //! A server from its parts: what starts in which order, and how it stops.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,14 +177,12 @@ impl Server {
         let config = Arc::new(server_config(source, Arc::new(may_connect))?);
         let clock = core.clock.clone();
 
-        let address = core.settings.bind_address;
-        info!(%address, network = "tcp", subsystem_name = "endpoints", "Starting Server APIs");
+        let address = tcp.local_addr().unwrap_or(core.settings.bind_address).to_string();
         let serve = serve_tls(tcp, config, gate.clone(), ListenerLimits::NETWORK, clock.clone(), shutdown.clone());
-        supervisor.spawn("network listener", OnExit::StopProcess, serve);
-        let address = core.settings.socket_path.display();
-        info!(%address, network = "unix", subsystem_name = "endpoints", "Starting Server APIs");
+        supervisor.spawn("network listener", OnExit::StopProcess, told("tcp", address, serve, shutdown.clone()));
+        let address = core.settings.socket_path.display().to_string();
         let serve = serve_uds(uds, gate, ListenerLimits::LOCAL, clock.clone(), shutdown.clone());
-        supervisor.spawn("private listener", OnExit::StopProcess, serve);
+        supervisor.spawn("private listener", OnExit::StopProcess, told("unix", address, serve, shutdown.clone()));
 
         let stop = || shutdown.clone();
         let rotate = jobs::rotate_authorities(keeper, clock.clone(), stop());
@@ -243,6 +243,25 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Tells in the log when a listener starts and stops.
+async fn told(
+    network: &'static str,
+    address: String,
+    serve: impl Future<Output = io::Result<()>>,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    info!(address, network, subsystem_name = "endpoints", "Starting Server APIs");
+    let mut serve = pin!(serve);
+    tokio::select! {
+        ended = &mut serve => return ended,
+        () = shutdown.triggered() => {}
+    }
+    info!(address, network, subsystem_name = "endpoints", "Stopping Server APIs");
+    serve.await?;
+    info!(address, network, subsystem_name = "endpoints", "Server APIs have stopped");
+    Ok(())
 }
 
 async fn bind(address: std::net::SocketAddr, option: &'static str) -> Result<TcpListener, ServerError> {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use parking_lot::Mutex;
 use steeple_clock::Clock;
 use tracing::Subscriber;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
@@ -69,7 +70,7 @@ impl Log {
         let (filter, handle) = reload::Layer::new(config.level.filter());
         let form =
             Logrus { format: config.format, source_location: config.source_location, clock, sink: Arc::clone(&sink) };
-        let subscriber = Registry::default().with(filter).with(form);
+        let subscriber = Registry::default().with(filter).with(filter_fn(is_ours)).with(form);
         let current = Arc::new(AtomicU8::new(index(config.level)));
         Ok((Self { launch: config.level, current, filter: handle, sink }, subscriber))
     }
@@ -99,6 +100,11 @@ impl Log {
     pub fn reopen(&self) -> Result<(), LogError> {
         self.sink.reopen()
     }
+}
+
+/// Whether a line is of our own making; what libraries say of each frame and handshake is of no use to operators.
+fn is_ours(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.target().starts_with("steeple") || *metadata.level() <= tracing::Level::WARN
 }
 
 fn index(level: Level) -> u8 {

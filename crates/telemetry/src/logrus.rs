@@ -43,8 +43,11 @@ impl Fields {
     /// Writes the members of the extra field as fields.
     fn spread(&mut self) {
         let extra = self.0.remove(EXTRA);
-        let object = extra.as_ref().and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
-        for (name, value) in object.unwrap_or_else(Map::new) {
+        let object = extra
+            .as_ref()
+            .and_then(Value::as_str)
+            .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+        for (name, value) in object.unwrap_or_default() {
             self.0.insert(Cow::Owned(name), value);
         }
     }
@@ -89,6 +92,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logrus {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        // What libraries say at debug level is not for operators.
+        if !event.metadata().target().starts_with("steeple") {
+            return;
+        }
         let mut fields = Fields::default();
         for span in context.event_scope(event).into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
             if let Some(outer) = span.extensions().get::<Fields>() {

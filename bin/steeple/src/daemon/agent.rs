@@ -53,7 +53,7 @@ pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
         }
     };
     let variables = env.vars.clone();
-    match run(config, &variables) {
+    match run(&config, &variables) {
         Ok(()) => 0,
         Err(error) => {
             error!("Agent crashed: {error:#}");
@@ -95,7 +95,7 @@ enum AgentFailure {
 fn load(env: &mut Env, arguments: &[String]) -> Result<AgentConfig, AgentFailure> {
     let given = read(env, arguments, FLAGS, "conf/agent/agent.conf").map_err(AgentFailure::Told)?;
     let look_up = |name: &str| env.vars.get(name).cloned();
-    let expand: Option<&dyn Fn(&str) -> Option<String>> = if given.expand_env { Some(&look_up) } else { None };
+    let expand: Option<&config::LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
     config::load(&given.config, expand, &given.keys, SPIRE_VERSION)
         .map_err(|error| AgentFailure::Config(error.to_string()))
 }
@@ -111,16 +111,16 @@ fn log_settings(config: &AgentConfig) -> LogSettings {
     LogSettings { level: log.level, format: log.format, file: log.file, source_location: log.source_location }
 }
 
-fn run(config: AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
+fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let log = log_settings(&config).start(&clock)?;
+    let log = log_settings(config).start(&clock)?;
     tighten_umask();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let signals = Signals::listen()?;
         let proc_root = variables.get("HOST_PROC").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let agent = start(&config, clock, log.clone(), proc_root)?;
+        let agent = start(config, clock, log.clone(), proc_root.as_deref())?;
         if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
             let _told = notify_service_manager(Path::new(socket), "READY=1");
         }
@@ -132,7 +132,7 @@ fn run(config: AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Res
 }
 
 /// Makes an agent of a configuration: the one place where its parts come together.
-pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Option<PathBuf>) -> anyhow::Result<Agent> {
+pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Option<&Path>) -> anyhow::Result<Agent> {
     info!(
         data_dir = %config.settings.data_dir.display(),
         trust_domain_id = config.settings.trust_domain.id_string(),

@@ -5,6 +5,7 @@
 
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -260,7 +261,7 @@ impl Paths {
         });
         let path = self.folder.join("server/server.conf");
         std::fs::write(&path, serde_json::to_string_pretty(&text)?)?;
-        Ok(steeple_server::config::load(&path.to_string_lossy(), None, &Default::default())?)
+        Ok(steeple_server::config::load(&path.to_string_lossy(), None, &BTreeMap::default())?)
     }
 
     fn agent_config(

@@ -44,7 +44,7 @@ pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
         Err(status) => return status,
     };
     let variables = env.vars.clone();
-    match run(config, &variables) {
+    match run(&config, &variables) {
         Ok(()) => 0,
         Err(error) => {
             error!("Server crashed: {error:#}");
@@ -66,7 +66,7 @@ pub(crate) fn server_validate(env: &mut Env, arguments: &[String]) -> u8 {
     };
     let variables = env.vars.clone();
     let look_up = |name: &str| variables.get(name).cloned();
-    let expand: Option<&dyn Fn(&str) -> Option<String>> = if given.expand_env { Some(&look_up) } else { None };
+    let expand: Option<&config::LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
     let config = match config::load(&given.config, expand, &given.keys) {
         Ok(config) => config,
         Err(error) => return invalid(env, &error.to_string()),
@@ -106,7 +106,7 @@ fn load(env: &mut Env, arguments: &[String]) -> Result<ServerConfig, u8> {
     let given = read(env, arguments, FLAGS, "conf/server/server.conf")?;
     let variables = env.vars.clone();
     let look_up = |name: &str| variables.get(name).cloned();
-    let expand: Option<&dyn Fn(&str) -> Option<String>> = if given.expand_env { Some(&look_up) } else { None };
+    let expand: Option<&config::LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
     config::load(&given.config, expand, &given.keys).map_err(|error| {
         env.complain(&format!("{error}\n"));
         1
@@ -118,9 +118,9 @@ fn log_settings(config: &ServerConfig) -> LogSettings {
     LogSettings { level: log.level, format: log.format, file: log.file, source_location: log.source_location }
 }
 
-fn run(config: ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
+fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let log = log_settings(&config).start(&clock)?;
+    let log = log_settings(config).start(&clock)?;
     for warning in &config.warnings {
         warn!("{warning}");
     }
@@ -130,7 +130,7 @@ fn run(config: ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::Re
         let shutdown = Shutdown::new();
         let signals = Signals::listen()?;
         let serve = async {
-            let server = start(&config, clock, log.clone()).await?;
+            let server = start(config, clock, log.clone()).await?;
             if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
                 let _told = notify_service_manager(Path::new(socket), "READY=1");
             }
@@ -215,30 +215,12 @@ struct RpcMetrics(Metrics);
 
 impl CallMetrics for RpcMetrics {
     fn rpc(&self, row: &Row, code: Code, elapsed: Duration) {
-        let key = format!("rpc_{}_{}", snake(row.service()), snake(row.name()));
-        self.0.call(&key, steeple_client::code_of(code), elapsed);
+        self.0.call(&row.metric(), steeple_client::code_of(code), elapsed);
     }
 
     fn render(&self) -> String {
         self.0.render()
     }
-}
-
-/// A name as SPIRE's metrics have it: words in lower case, joined by underscores.
-fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 8);
-    let chars: Vec<char> = name.chars().collect();
-    for (index, c) in chars.iter().enumerate() {
-        let before = index.checked_sub(1).and_then(|at| chars.get(at));
-        let after = chars.get(index + 1);
-        let begins = before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            || (before.is_some_and(char::is_ascii_uppercase) && after.is_some_and(char::is_ascii_lowercase));
-        if c.is_ascii_uppercase() && begins {
-            out.push('_');
-        }
-        out.push(if *c == '.' { '_' } else { c.to_ascii_lowercase() });
-    }
-    out
 }
 
 struct ProcessLog(Log);
@@ -267,18 +249,5 @@ fn to_api(level: Level) -> LogLevel {
         Level::Info => LogLevel::Info,
         Level::Debug => LogLevel::Debug,
         Level::Trace => LogLevel::Trace,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::snake;
-
-    #[test]
-    fn rpc_names_become_metric_names() {
-        assert_eq!(snake("agent.v1.Agent"), "agent_v1_agent");
-        assert_eq!(snake("BatchNewX509SVID"), "batch_new_x509_svid");
-        assert_eq!(snake("GetBundle"), "get_bundle");
-        assert_eq!(snake("trustdomain.v1.TrustDomain"), "trustdomain_v1_trust_domain");
     }
 }

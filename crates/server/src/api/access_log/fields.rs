@@ -54,7 +54,7 @@ pub(crate) fn entry(entry: &types::Entry, mask: &EntryMask) -> Fields {
 }
 
 /// The fields of a bundle that a write takes.
-pub(crate) fn bundle(bundle: &types::Bundle, mask: &BundleMask) -> Fields {
+pub(crate) fn bundle(bundle: &types::Bundle, mask: BundleMask) -> Fields {
     let mut out = fields([("trust_domain_id", bundle.trust_domain.clone().into())]);
     if mask.refresh_hint {
         out.insert("refresh_hint".to_owned(), bundle.refresh_hint.into());
@@ -105,7 +105,7 @@ pub(crate) fn relationship(
         None => {}
     }
     if let Some(own) = relationship.trust_domain_bundle.as_ref().filter(|_| mask.trust_domain_bundle) {
-        let prefixed = bundle(own, &BundleMask::ALL).into_iter();
+        let prefixed = bundle(own, BundleMask::ALL).into_iter();
         out.extend(prefixed.map(|(name, value)| (format!("bundle_{name}"), value)));
     }
     out

@@ -24,7 +24,7 @@ pub(super) async fn create(
     let mut results = Vec::new();
     for asked in &request.bundle {
         let (status, bundle) = item(create_one(core, call, asked).await, request.output_mask.as_ref());
-        call.item(status.as_ref(), || fields::bundle(asked, &BundleMask::ALL));
+        call.item(status.as_ref(), || fields::bundle(asked, BundleMask::ALL));
         results.push(pb::batch_create_federated_bundle_response::Result { status, bundle });
     }
     pb::BatchCreateFederatedBundleResponse { results }
@@ -44,7 +44,7 @@ pub(super) async fn update(
     let mut results = Vec::new();
     for asked in &request.bundle {
         let (status, bundle) = item(update_one(core, call, asked, mask).await, request.output_mask.as_ref());
-        call.item(status.as_ref(), || fields::bundle(asked, &mask));
+        call.item(status.as_ref(), || fields::bundle(asked, mask));
         results.push(pb::batch_update_federated_bundle_response::Result { status, bundle });
     }
     pb::BatchUpdateFederatedBundleResponse { results }
@@ -58,7 +58,7 @@ pub(super) async fn set(
     let mut results = Vec::new();
     for asked in &request.bundle {
         let (status, bundle) = item(set_one(core, call, asked).await, request.output_mask.as_ref());
-        call.item(status.as_ref(), || fields::bundle(asked, &BundleMask::ALL));
+        call.item(status.as_ref(), || fields::bundle(asked, BundleMask::ALL));
         results.push(pb::batch_set_federated_bundle_response::Result { status, bundle });
     }
     pb::BatchSetFederatedBundleResponse { results }
