@@ -20,7 +20,7 @@ const MASKS: &[(&str, &str)] = &[
     // 1.13 pads the labels of entry blocks to another width than 1.15.
     (r"(?m)^([A-Z][A-Za-z0-9 -]+?) +: ", "$1 : "),
     // Help is in everyone's own words.
-    (r"(?s)(Usage of|Usage:|usage:).*", "<usage>"),
+    (r"(?s)(Usage of|Usage:|usage:|Flags of|spire-\w+ takes one of|This command is accessed by).*", "<usage>"),
 ];
 
 /// Masks `text`; `folder` is the run's own folder, whose path differs too.

@@ -8,6 +8,8 @@ mod certificates;
 mod cli;
 #[path = "interop/clients.rs"]
 mod clients;
+#[path = "interop/containers.rs"]
+mod containers;
 #[path = "interop/envoy.rs"]
 mod envoy;
 #[path = "interop/eviction.rs"]

@@ -1,6 +1,7 @@
 // Command workload uses the Workload API as programs built on go-spiffe do.
 //
 //	workload fetch SOCKET               prints the X.509-SVID's id and serial
+//	workload ids SOCKET                 prints the id of each X.509-SVID
 //	workload jwt SOCKET AUDIENCE        fetches a JWT-SVID and validates it both ways
 //	workload serve SOCKET ADDRESS       mTLS server over an X509Source; echoes
 //	workload call SOCKET ADDRESS COUNT  calls it, a connection each, until the
@@ -51,6 +52,8 @@ func run(arguments []string) error {
 	switch {
 	case arguments[0] == "jwt" && len(arguments) == 3:
 		return fetchJWT(ctx, address, arguments[2])
+	case arguments[0] == "ids" && len(arguments) == 2:
+		return ids(ctx, "unix://"+arguments[1])
 	case arguments[0] == "fetch" && len(arguments) == 2:
 	case arguments[0] == "serve" && len(arguments) == 3:
 	case arguments[0] == "call" && len(arguments) == 4:
@@ -79,6 +82,18 @@ func run(arguments []string) error {
 		fmt.Println(svid.ID, svid.Certificates[0].SerialNumber, svid.Hint)
 		return nil
 	}
+}
+
+// ids asks once, so that a refusal is an error and not waited out.
+func ids(ctx context.Context, address string) error {
+	x509, err := workloadapi.FetchX509Context(ctx, workloadapi.WithAddr(address))
+	if err != nil {
+		return err
+	}
+	for _, svid := range x509.SVIDs {
+		fmt.Println(svid.ID)
+	}
+	return nil
 }
 
 func fetchJWT(ctx context.Context, address workloadapi.SourceOption, audience string) error {
