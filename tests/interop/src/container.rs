@@ -12,7 +12,7 @@ use crate::peer;
 use crate::poll;
 use crate::process::Process;
 
-/// The image that [`Engine::prepare`] makes.
+/// The image that each engine is given.
 pub const IMAGE: &str = "rig:1";
 
 /// A running container engine.
