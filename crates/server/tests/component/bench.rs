@@ -34,7 +34,8 @@ pub(crate) struct Bench {
     pub(crate) clock: Clock,
     pub(crate) recorded: Arc<Recorded>,
     pub(crate) counted: Arc<Counted>,
-    _folder: TempDir,
+    keys: Arc<MemoryKeys>,
+    folder: TempDir,
 }
 
 /// An audit log in memory, that fails when told to.
@@ -100,8 +101,24 @@ impl Bench {
 
     /// A server whose settings were changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let (clock, hand) = Clock::manual(START.parse().unwrap());
+        Self::over(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, change).await
+    }
+
+    /// The same server after a stop and a start.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { server, store, hand, clock, keys, folder, .. } = self;
+        drop((server, store));
+        Self::over(folder, keys, clock, hand, |_| {}).await
+    }
+
+    async fn over(
+        folder: TempDir,
+        keys: Arc<MemoryKeys>,
+        clock: Clock,
+        hand: ManualClock,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let database = SqlConfig::sqlite(folder.path().join("db.sqlite3").to_str().unwrap());
         let backend = SqlBackend::open(&database, clock.clone()).unwrap();
         let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(|_, _, _| {}));
@@ -111,7 +128,7 @@ impl Bench {
         let parts = Parts {
             clock: clock.clone(),
             store: store.clone(),
-            key_manager: Arc::new(MemoryKeys::default()),
+            key_manager: keys.clone(),
             upstream_authority: None,
             node_attestors: vec![Arc::new(JoinTokenServer)],
             audit: Audit::new(recorded.clone()),
@@ -119,7 +136,7 @@ impl Bench {
             metrics: counted.clone(),
         };
         let server = Server::new(settings, parts).await.unwrap();
-        Self { server, store, hand, clock, recorded, counted, _folder: folder }
+        Self { server, store, hand, clock, recorded, counted, keys, folder }
     }
 
     /// Calls by a process on the private socket.

@@ -2,7 +2,24 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod agents;
 mod attest_agent;
+mod batch_create_entry;
+mod batch_new_x509_svid;
+mod batch_update_entry;
 mod bench;
+mod bundles;
+mod create_join_token;
+mod entry_lists;
+mod federated_bundles;
+mod federation_relationships;
 mod gate;
+mod jobs;
+mod jwt_svids;
+mod mint_x509_svid;
+mod new_downstream_x509_ca;
+mod operators;
+mod post_status;
 mod renew_agent;
+mod restart;
+mod sync_authorized_entries;

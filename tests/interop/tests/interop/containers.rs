@@ -31,7 +31,7 @@ fn workload_in_podman_is_known_by_label_environment_and_image(rig: &Rig) -> Resu
     // 1.13 takes podman for Docker; 1.15 tells them apart by the cgroup.
     let key = if rig.agent_product() == Product::Go { "docker_socket_path" } else { "podman_socket_path" };
     let (server, agent) = joined(rig, key, &engine)?;
-    known(&engine, &server, &agent, &format!("docker.io/library/{IMAGE}"))
+    known(&engine, &server, &agent, &format!("localhost/{IMAGE}"))
 }
 
 fn known(engine: &Engine, server: &Server, agent: &Agent, image: &str) -> Result<()> {
