@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod arm64;
 mod bench;
 mod docs;
 mod fuzz;
@@ -17,6 +18,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
   layers                     a crate depends only on crates of a lower layer
+  arm64                      the program compiles for 64-bit ARM
   docs                       paths and tests named in the documents exist; rustdoc is clean
   test [--require-peers]     all tests; a missing peer is listed, or with the flag fails
   peers [install [NAME…]]    lists the programs that tests talk to, or installs them
@@ -41,6 +43,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     };
     match command.as_str() {
         "layers" => layers::check(),
+        "arm64" => arm64::check(),
         "docs" => docs::check(),
         "test" => test::run(rest),
         "peers" => peers::run(rest),

@@ -20,7 +20,7 @@ pub(crate) enum Source {
     Go(&'static str, &'static str),
     /// Python packages in a virtual environment called after the peer, and the program in its `bin`.
     Python(&'static [&'static str], &'static str),
-    /// A Debian package and the program it brings.
+    /// A Debian package and the program (or, by its whole path, the file) that it brings.
     Debian(&'static str, &'static str),
     /// A Rust program of the same name, with its exact version.
     Cargo(&'static str),
@@ -41,6 +41,11 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "busybox", source: Source::Debian("busybox-static", "busybox") },
     Peer { name: "dbus-daemon", source: Source::Debian("dbus", "dbus-daemon") },
     Peer { name: "openssl", source: Source::Debian("openssl", "openssl") },
+    Peer { name: "aarch64-gcc", source: Source::Debian("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc") },
+    Peer {
+        name: "aarch64-libc",
+        source: Source::Debian("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h"),
+    },
     Peer { name: "cargo-fuzz", source: Source::Cargo("0.13.2") },
     Peer { name: "cargo-deny", source: Source::Cargo("0.20.2") },
 ];

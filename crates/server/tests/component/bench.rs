@@ -215,7 +215,6 @@ where
         bundle: bundle::bundle_client::BundleClient,
         debug: debug::debug_client::DebugClient,
         entry: entry::entry_client::EntryClient,
-        local_authority: localauthority::local_authority_client::LocalAuthorityClient,
         logger: logger::logger_client::LoggerClient,
         svid: svid::svid_client::SvidClient,
         trust_domain: trustdomain::trust_domain_client::TrustDomainClient

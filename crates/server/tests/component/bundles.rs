@@ -19,7 +19,7 @@ async fn own_bundle_grows_by_what_is_new_only() {
     );
     let append = async |x509_authorities: Vec<types::X509Certificate>, jwt_authorities: Vec<types::JwtKey>| {
         let request = pb::AppendBundleRequest { x509_authorities, jwt_authorities, ..Default::default() };
-        bench.local().bundle().append_bundle(request).await.map(|answer| answer.into_inner())
+        bench.local().bundle().append_bundle(request).await.map(tonic::Response::into_inner)
     };
     let grown = append(foreign.x509_authorities.clone(), vec![]).await.unwrap();
     assert_eq!((grown.x509_authorities.len(), grown.sequence_number), (2, own.sequence_number + 1));

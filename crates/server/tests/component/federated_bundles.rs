@@ -87,7 +87,7 @@ async fn agents_may_read_bundles_of_others() {
     create(&bench, bundle("other.example")).await;
     let get = async |name: &str| {
         let request = pb::GetFederatedBundleRequest { trust_domain: name.to_owned(), output_mask: None };
-        bench.remote(&agent.chain).bundle().get_federated_bundle(request).await.map(|answer| answer.into_inner())
+        bench.remote(&agent.chain).bundle().get_federated_bundle(request).await.map(tonic::Response::into_inner)
     };
     assert_eq!(get("other.example").await.unwrap(), bundle("other.example"));
     assert_eq!(refused(get("third.example").await), (Code::NotFound, "bundle not found".to_owned()));

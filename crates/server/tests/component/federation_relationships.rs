@@ -32,7 +32,7 @@ async fn relationships_live_from_creation_to_deletion() {
     assert_eq!(create(&bench, asked.clone()).await.0, 13, "SPIRE answers Internal to a second one");
     let get = async |name: &str| {
         let request = pb::GetFederationRelationshipRequest { trust_domain: name.to_owned(), output_mask: None };
-        bench.local().trust_domain().get_federation_relationship(request).await.map(|answer| answer.into_inner())
+        bench.local().trust_domain().get_federation_relationship(request).await.map(tonic::Response::into_inner)
     };
     assert_eq!(get("other.example").await.unwrap(), asked);
     let text = "federation relationship does not exist".to_owned();

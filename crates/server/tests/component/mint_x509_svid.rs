@@ -11,7 +11,12 @@ use crate::bench::{Bench, at, csr, refused};
 async fn requested_names_are_signed_within_limits() {
     let bench = Bench::new().await;
     let mint = async |csr: Vec<u8>| {
-        bench.local().svid().mint_x509svid(pb::MintX509svidRequest { csr, ttl: 120 }).await.map(|r| r.into_inner())
+        bench
+            .local()
+            .svid()
+            .mint_x509svid(pb::MintX509svidRequest { csr, ttl: 120 })
+            .await
+            .map(tonic::Response::into_inner)
     };
     let named = |dns: &[&str]| {
         let key = PrivateKey::generate(KeyType::EcP256).unwrap();

@@ -20,7 +20,7 @@ async fn downstream_server_gets_an_intermediate_and_all_roots() {
 
     let ask = async |chain: &[Vec<u8>], csr: Vec<u8>| {
         let request = pb::NewDownstreamX509caRequest { csr, preferred_ttl: 7200 };
-        bench.remote(chain).svid().new_downstream_x509ca(request).await.map(|answer| answer.into_inner())
+        bench.remote(chain).svid().new_downstream_x509ca(request).await.map(tonic::Response::into_inner)
     };
     let minted = ask(&chain, csr(&["spiffe://elsewhere.example"])).await.unwrap();
     let ca = Certificate::from_der(&minted.ca_cert_chain[0]).unwrap();
