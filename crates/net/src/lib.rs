@@ -8,5 +8,6 @@ mod serve;
 pub mod uds;
 pub mod web;
 
+pub use authority::AuthorityFilter;
 pub use peer::{Peer, Process, UnixPeer};
 pub use serve::{Answers, Limits, serve_tls, serve_uds};
