@@ -27,20 +27,32 @@ pub enum BindError {
     },
 }
 
-/// Listens at `path` with the permissions `socket_mode`. Its folder is made with `folder_mode` if it is not there, and a
-/// socket that nobody listens on any more is removed first.
+/// Listens at `path` with the permissions `socket_mode`. Its folder is made with exactly `folder_mode` if it is not there,
+/// whatever the umask: workloads of all users have to reach a socket that is meant for them. A socket that nobody listens on
+/// any more is removed first.
 ///
 /// # Errors
 /// [`BindError`].
 pub fn bind(path: &Path, folder_mode: u32, socket_mode: u32) -> Result<UnixListener, BindError> {
     let refused = |source| BindError::Refused { path: path.to_owned(), source };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(folder_mode).create(folder).map_err(refused)?;
+        create_folder(folder, folder_mode).map_err(refused)?;
     }
     remove_stale(path)?;
     let listener = UnixListener::bind(path).map_err(refused)?;
     fs::set_permissions(path, Permissions::from_mode(socket_mode)).map_err(refused)?;
     Ok(listener)
+}
+
+/// Makes a folder and those above it that are not there.
+fn create_folder(folder: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        DirBuilder::new().recursive(true).mode(mode).create(folder)?;
+        fs::set_permissions(folder, Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 fn remove_stale(path: &Path) -> Result<(), BindError> {
@@ -67,6 +79,16 @@ mod tests {
         drop(first);
         let _second = bind(&path, 0o755, 0o770).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o770);
+    }
+
+    #[tokio::test]
+    async fn folders_have_their_mode_whatever_the_umask() {
+        let dir = tempfile::tempdir().unwrap();
+        // No umask that a test may have leaves the group's and the others' right to write.
+        let _listener = bind(&dir.path().join("a/b/api.sock"), 0o777, 0o777).unwrap();
+        for folder in ["a", "a/b"] {
+            assert_eq!(fs::metadata(dir.path().join(folder)).unwrap().permissions().mode() & 0o777, 0o777, "{folder}");
+        }
     }
 
     #[tokio::test]
