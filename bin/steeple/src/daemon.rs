@@ -10,10 +10,11 @@ pub(crate) use agent::{agent_run, agent_validate};
 pub(crate) use dev::dev;
 pub(crate) use server::{server_run, server_validate};
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use steeple_clock::Clock;
-use steeple_telemetry::{Format, Level, Log, LogConfig};
+use steeple_telemetry::{Format, Level, Log, LogConfig, Metrics};
 
 /// How a daemon logs, as its configuration has it.
 struct LogSettings {
@@ -41,4 +42,13 @@ impl LogSettings {
         tracing::subscriber::set_global_default(subscriber)?;
         Ok(log)
     }
+}
+
+/// The metrics of a daemon: they are counted only when the configuration has them read.
+fn metrics(prefix: &'static str, prometheus: Option<SocketAddr>) -> Metrics {
+    if prometheus.is_none() {
+        return Metrics::off();
+    }
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Metrics::new(prefix, vec![("host", hostname.trim().to_owned())])
 }

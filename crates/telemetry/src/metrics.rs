@@ -1,6 +1,7 @@
 //! Metrics under SPIRE's names, for Prometheus.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
@@ -8,14 +9,22 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 /// Counts and times, in memory. Clones count to the same place.
 #[derive(Clone)]
-pub struct Metrics {
+pub struct Metrics(Option<Counted>);
+
+#[derive(Clone)]
+struct Counted {
     prefix: &'static str,
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     labels: Vec<Label>,
+    /// Times that wait to be summed up.
+    waiting: Arc<AtomicUsize>,
 }
 
 const METADATA: Metadata<'static> = Metadata::new("steeple", Level::INFO, None);
+
+/// Times are kept one by one until somebody reads them; after so many they are summed up in any case.
+const MOST_WAITING: usize = 10_000;
 
 impl Metrics {
     /// Metrics whose names begin with `prefix` (`spire_server`, `spire_agent`); each has the `labels`, such as `host`.
@@ -23,33 +32,60 @@ impl Metrics {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         let labels = labels.into_iter().map(|(name, value)| Label::new(name, value)).collect();
-        Self { prefix, recorder: Arc::new(recorder), handle, labels }
+        Self(Some(Counted { prefix, recorder: Arc::new(recorder), handle, labels, waiting: Arc::default() }))
+    }
+
+    /// Metrics that nobody reads: nothing is counted.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Whether anything is counted.
+    pub fn are_on(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Counts a call under `key` and its time in milliseconds under `<key>_elapsed_time`, both with its `status`.
     pub fn call(&self, key: &str, status: &str, elapsed: Duration) {
+        let Some(counted) = &self.0 else { return };
         let labels = [Label::new("status", status.to_owned())];
-        self.recorder.register_counter(&self.key(key, &labels), &METADATA).increment(1);
-        let timer = self.key(&format!("{key}_elapsed_time"), &labels);
-        self.recorder.register_histogram(&timer, &METADATA).record(elapsed.as_secs_f64() * 1_000.0);
+        counted.recorder.register_counter(&counted.key(key, &labels), &METADATA).increment(1);
+        let timer = counted.key(&format!("{key}_elapsed_time"), &labels);
+        counted.recorder.register_histogram(&timer, &METADATA).record(elapsed.as_secs_f64() * 1_000.0);
+        if counted.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            counted.sum_up();
+        }
     }
 
     /// Sets a gauge.
     pub fn gauge(&self, key: &str, labels: &[(&'static str, String)], value: f64) {
-        let labels: Vec<Label> = labels.iter().map(|(name, value)| Label::new(*name, value.clone())).collect();
-        self.recorder.register_gauge(&self.key(key, &labels), &METADATA).set(value);
+        let Some(counted) = &self.0 else { return };
+        counted.recorder.register_gauge(&counted.labelled(key, labels), &METADATA).set(value);
     }
 
     /// Counts up.
     pub fn count(&self, key: &str, labels: &[(&'static str, String)]) {
-        let labels: Vec<Label> = labels.iter().map(|(name, value)| Label::new(*name, value.clone())).collect();
-        self.recorder.register_counter(&self.key(key, &labels), &METADATA).increment(1);
+        let Some(counted) = &self.0 else { return };
+        counted.recorder.register_counter(&counted.labelled(key, labels), &METADATA).increment(1);
     }
 
     /// All that was counted, in the text form of Prometheus.
     pub fn render(&self) -> String {
+        let Some(counted) = &self.0 else { return String::new() };
+        counted.sum_up();
+        counted.handle.render()
+    }
+}
+
+impl Counted {
+    fn sum_up(&self) {
+        self.waiting.store(0, Ordering::Relaxed);
         self.handle.run_upkeep();
-        self.handle.render()
+    }
+
+    fn labelled(&self, key: &str, labels: &[(&'static str, String)]) -> Key {
+        let labels: Vec<Label> = labels.iter().map(|(name, value)| Label::new(*name, value.clone())).collect();
+        self.key(key, &labels)
     }
 
     fn key(&self, key: &str, labels: &[Label]) -> Key {
@@ -69,5 +105,27 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("spire_server_rpc_bundle_v1_bundle_get_bundle{host=\"h\",status=\"OK\"} 1\n"), "{text}");
         assert!(text.contains("spire_server_rpc_bundle_v1_bundle_get_bundle_elapsed_time_count"), "{text}");
+    }
+    #[test]
+    fn times_are_summed_up_when_nobody_reads_them() {
+        let metrics = Metrics::new("spire_server", vec![]);
+        for _ in 0..=MOST_WAITING {
+            metrics.call("rpc", "OK", Duration::from_millis(2));
+        }
+        let waiting = metrics.0.as_ref().unwrap().waiting.load(Ordering::Relaxed);
+        assert_eq!(waiting, 0);
+        let text = metrics.render();
+        assert!(
+            text.contains(&format!("spire_server_rpc_elapsed_time_count{{status=\"OK\"}} {}\n", MOST_WAITING + 1)),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn metrics_that_are_off_say_nothing() {
+        let metrics = Metrics::off();
+        metrics.call("rpc", "OK", Duration::from_millis(2));
+        assert!(!metrics.are_on());
+        assert_eq!(metrics.render(), "");
     }
 }

@@ -38,12 +38,14 @@ pub struct AgentSettings {
     pub plugins: String,
     /// Environment variables of the process.
     pub environment: Vec<(String, String)>,
+    /// As in production and to be measured: it logs at INFO and syncs as often as it does by default.
+    pub measured: bool,
 }
 
 impl AgentSettings {
     /// An agent that joins so, with the attestor `unix` alone.
     pub fn new(join: Join) -> Self {
-        Self { join, lines: String::new(), plugins: String::new(), environment: Vec::new() }
+        Self { join, lines: String::new(), plugins: String::new(), environment: Vec::new(), measured: false }
     }
 }
 
@@ -211,18 +213,19 @@ fn configuration(folder: &Path, port: u16, socket: &Path, bundle: &Path, setting
             "NodeAttestor \"x509pop\" {{ plugin_data {{\n    certificate_path = {certificate:?}\n    private_key_path = {key:?}\n  }} }}"
         ),
     };
+    let closely = "  log_level = \"DEBUG\"\n  experimental { sync_interval = \"1s\" }";
+    let pace = if settings.measured { "  log_level = \"INFO\"" } else { closely };
     let (lines, plugins, admin) = (&settings.lines, &settings.plugins, folder.join("adm/admin.sock"));
     format!(
         r#"agent {{
   data_dir = {data:?}
-  log_level = "DEBUG"
+{pace}
   server_address = "127.0.0.1"
   server_port = {port}
   socket_path = {socket:?}
   admin_socket_path = {admin:?}
   trust_domain = "{TRUST_DOMAIN}"
   trust_bundle_path = {bundle:?}
-  experimental {{ sync_interval = "1s" }}
 {lines}
 }}
 plugins {{

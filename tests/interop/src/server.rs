@@ -20,6 +20,8 @@ pub struct ServerSettings {
     pub lines: String,
     /// A PEM file of authorities for the node attestor x509pop.
     pub x509pop_authorities: Option<PathBuf>,
+    /// As in production and to be measured: it logs at INFO and limits no rates.
+    pub measured: bool,
 }
 
 /// A server that may be stopped and started again on the same state.
@@ -84,6 +86,14 @@ impl Server {
     /// The TCP port of its API.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The server's process id.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn id(&self) -> Result<u32> {
+        Ok(self.process.as_ref().context("the server is not running")?.id())
     }
 
     /// The path of its private socket.
@@ -179,6 +189,8 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
     let x509pop = settings.x509pop_authorities.as_ref().map_or_else(String::new, |path| {
         format!("  NodeAttestor \"x509pop\" {{ plugin_data {{ ca_bundle_path = {path:?} }} }}\n")
     });
+    let production = "  log_level = \"INFO\"\n  ratelimit { attestation = false, signing = false }";
+    let level = if settings.measured { production } else { "  log_level = \"DEBUG\"" };
     let (lines, database, keys) = (&settings.lines, data.join("datastore.sqlite3"), data.join("keys.json"));
     format!(
         r#"server {{
@@ -187,7 +199,7 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
   socket_path = {socket:?}
   trust_domain = "{TRUST_DOMAIN}"
   data_dir = {data:?}
-  log_level = "DEBUG"
+{level}
 {lines}
 }}
 plugins {{

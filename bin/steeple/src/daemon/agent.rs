@@ -8,12 +8,11 @@ use steeple_agent::config::{self, AgentConfig};
 use steeple_agent::{Agent, Parts};
 use steeple_clock::Clock;
 use steeple_runtime::{Shutdown, Signals, notify_service_manager, tighten_umask};
-use steeple_telemetry::{Log, Metrics};
+use steeple_telemetry::Log;
 use tracing::{error, info};
 
 use super::flags::{Flag, read, switch, value};
-use super::server::hostname;
-use super::{LogSettings, signals};
+use super::{LogSettings, metrics, signals};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -146,7 +145,7 @@ pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Opt
         key_manager: choose::agent_keys(&config.plugins)?,
         node_attestor: choose::agent_attestor(&config.plugins, config.join_token.clone())?,
         workload_attestors: choose::workload_attestors(&config.plugins, proc_root, &clock)?,
-        metrics: Metrics::new("spire_agent", vec![("host", hostname())]),
+        metrics: metrics("spire_agent", config.settings.prometheus),
         log,
         clock,
     };

@@ -19,7 +19,7 @@ use tonic::Code;
 use tracing::{error, info, warn};
 
 use super::flags::{Flag, read, switch, value};
-use super::{LogSettings, signals};
+use super::{LogSettings, metrics, signals};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -158,7 +158,7 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
         .with_context(|| format!("unable to create data directory {}", config.data_dir.display()))?;
     choose::check_kinds(plugins, KINDS)?;
     let sql = choose::datastore(plugins)?;
-    let metrics = Metrics::new("spire_server", vec![("host", hostname())]);
+    let metrics = metrics("spire_server", config.settings.prometheus);
     info!(db_type = sql.database_type, subsystem_name = "sql", "Opening SQL database");
     let opening = {
         let clock = clock.clone();
@@ -168,6 +168,9 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
     let observer = {
         let metrics = metrics.clone();
         move |name: &'static str, outcome: Result<(), ErrorClass>, elapsed: Duration| {
+            if !metrics.are_on() {
+                return;
+            }
             let status = outcome.map_or_else(class_name, |()| "OK");
             metrics.call(&format!("datastore_{}", name.replace('.', "_")), status, elapsed);
         }
@@ -206,16 +209,13 @@ fn class_name(class: ErrorClass) -> &'static str {
     }
 }
 
-pub(super) fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_owned()
-}
-
 struct RpcMetrics(Metrics);
 
 impl CallMetrics for RpcMetrics {
     fn rpc(&self, row: &Row, code: Code, elapsed: Duration) {
-        self.0.call(&row.metric(), steeple_client::code_of(code), elapsed);
+        if self.0.are_on() {
+            self.0.call(&row.metric(), steeple_client::code_of(code), elapsed);
+        }
     }
 
     fn render(&self) -> String {
