@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use steeple_clock::Clock;
-use steeple_config::{Block, PluginBlock};
+use steeple_config::{Block, NotYet, PluginBlock, WINDOWS, parse_duration, refuse_not_yet};
 use steeple_crypto::pem;
 use steeple_keys::{DiskKeys, MemoryKeys};
 use steeple_node_attest::join_token::{JoinTokenAgent, JoinTokenServer};
@@ -39,6 +39,14 @@ pub(crate) enum ChooseError {
         /// Name.
         name: String,
     },
+    /// It is for another system.
+    #[error("plugin {kind:?}/{name:?} is for Windows, which steeple does not run on: remove it")]
+    Windows {
+        /// Type.
+        kind: String,
+        /// Name.
+        name: String,
+    },
     /// There are too many or too few of a type.
     #[error("{0}")]
     Count(String),
@@ -68,12 +76,66 @@ const LATER: &[(&str, &[&str])] = &[
         "BundlePublisher",
         &["aws_s3", "azure_blob", "gcp_cloudstorage", "aws_rolesanywhere_trustanchor", "k8s_configmap"],
     ),
-    ("WorkloadAttestor", &["k8s", "slurm", "windows"]),
+    ("WorkloadAttestor", &["k8s", "slurm"]),
     ("SVIDStore", &["aws_secretsmanager", "gcp_secretmanager"]),
 ];
 
+const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
+    NotYet { key, default, feature }
+}
+
+/// Keys of plugins that are there, for what comes later.
+const LATER_KEYS: &[(&str, &str, &[NotYet])] = &[
+    (
+        "DataStore",
+        "sql",
+        &[
+            key("ro_connection_string", "", "other databases"),
+            key("root_ca_path", "", "other databases"),
+            key("client_cert_path", "", "other databases"),
+            key("client_key_path", "", "other databases"),
+            key("log_sql", "false", "statements in the log"),
+        ],
+    ),
+    (
+        "NodeAttestor",
+        "x509pop",
+        &[
+            key("mode", "external_pki", "attestation by SVIDs of another agent"),
+            key("spiffe_prefix", "", "attestation by SVIDs of another agent"),
+            key("svid_prefix", "", "attestation by SVIDs of another agent"),
+            key("spiffe_endpoint_socket", "", "attestation by SVIDs of another agent"),
+            key("agent_path_template", "", "templates for agents' IDs"),
+        ],
+    ),
+    (
+        "WorkloadAttestor",
+        "docker",
+        &[
+            key("sigstore", "", "signatures of images"),
+            key("container_id_cgroup_matchers", "", "other ways to find a container"),
+            key("use_new_container_locator", "true", "other ways to find a container"),
+            key("docker_host", "", WINDOWS),
+        ],
+    ),
+];
+
+/// Refuses keys of `plugins` that ask for what is not there yet.
+fn check_keys(plugins: &[PluginBlock]) -> Result<(), ChooseError> {
+    for plugin in plugins {
+        let later = LATER_KEYS.iter().find(|(kind, name, _)| *kind == plugin.kind && *name == plugin.name);
+        let keys = later.map_or(&[][..], |(_, _, keys)| keys);
+        refuse_not_yet(&Block::of(&plugin.data), "plugin_data", keys)
+            .map_err(|error| invalid(plugin, error.to_string()))?;
+    }
+    Ok(())
+}
+
 fn unknown(plugin: &PluginBlock) -> ChooseError {
     let (kind, name) = (plugin.kind.clone(), plugin.name.clone());
+    if (kind.as_str(), name.as_str()) == ("WorkloadAttestor", "windows") {
+        return ChooseError::Windows { kind, name };
+    }
     match LATER.iter().find(|(known, _)| *known == kind) {
         Some((_, names)) if names.contains(&name.as_str()) => ChooseError::NotYet { kind, name },
         Some(_) => ChooseError::Unknown { kind, name },
@@ -95,12 +157,16 @@ fn text(plugin: &PluginBlock, key: &str) -> Result<String, ChooseError> {
 
 fn flag(plugin: &PluginBlock, key: &str, default: bool) -> Result<bool, ChooseError> {
     let found = Block::of(&plugin.data).bool(key);
-    found.map(|value| value.unwrap_or(default)).map_err(|error| invalid(plugin, error.to_string()))
+    found
+        .map(|value| value.unwrap_or(default))
+        .map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
 }
 
 fn number(plugin: &PluginBlock, key: &str, default: i64) -> Result<i64, ChooseError> {
     let found = Block::of(&plugin.data).int(key);
-    found.map(|value| value.unwrap_or(default)).map_err(|error| invalid(plugin, error.to_string()))
+    found
+        .map(|value| value.unwrap_or(default))
+        .map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
 }
 
 fn of_kind<'a>(plugins: &'a [PluginBlock], kind: &'a str) -> impl Iterator<Item = &'a PluginBlock> {
@@ -123,11 +189,11 @@ fn exactly_one<'a>(plugins: &'a [PluginBlock], kind: &'a str) -> Result<&'a Plug
     }
 }
 
-/// Refuses plugins of types that `kinds` does not name.
+/// Refuses plugins of types that `kinds` does not name, and keys that ask for what is not there yet.
 pub(crate) fn check_kinds(plugins: &[PluginBlock], kinds: &[&str]) -> Result<(), ChooseError> {
     match plugins.iter().find(|plugin| !kinds.contains(&plugin.kind.as_str())) {
         Some(plugin) => Err(unknown(plugin)),
-        None => Ok(()),
+        None => check_keys(plugins),
     }
 }
 
@@ -154,7 +220,22 @@ pub(crate) fn datastore(plugins: &[PluginBlock]) -> Result<SqlConfig, ChooseErro
         disable_migration: flag(plugin, "disable_migration", false)?,
     };
     config.validate().map_err(|error| invalid(plugin, error.to_string()))?;
+    check_pool(plugin)?;
     Ok(config)
+}
+
+/// The size of a pool of connections, which an SQLite file has none of: checked all the same.
+fn check_pool(plugin: &PluginBlock) -> Result<(), ChooseError> {
+    number(plugin, "max_open_conns", 100)?;
+    number(plugin, "max_idle_conns", 100)?;
+    let lifetime = text(plugin, "conn_max_lifetime")?;
+    match parse_duration(&lifetime) {
+        Err(error) if !lifetime.is_empty() => {
+            let message = format!("datastore-sql: failed to parse conn_max_lifetime {lifetime:?}: {error}");
+            Err(invalid(plugin, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The key manager of a server.
@@ -215,10 +296,6 @@ fn x509pop_server(
     trust_domain: &TrustDomain,
     clock: &Clock,
 ) -> Result<X509PopServer, ChooseError> {
-    let mode = text(plugin, "mode")?;
-    if !matches!(mode.as_str(), "" | "external_pki") || !text(plugin, "agent_path_template")?.is_empty() {
-        return Err(invalid(plugin, "mode spiffe and agent_path_template are not available yet"));
-    }
     let (one, many) = (text(plugin, "ca_bundle_path")?, Block::of(&plugin.data).texts("ca_bundle_paths"));
     let mut paths = many.map_err(|error| invalid(plugin, error.to_string()))?.unwrap_or_default();
     match (one.is_empty(), paths.is_empty()) {
@@ -288,9 +365,6 @@ pub(crate) fn agent_attestor(
     match plugin.name.as_str() {
         "join_token" => Ok(Arc::new(JoinTokenAgent::new(String::new()))),
         "x509pop" => {
-            if !text(plugin, "spiffe_endpoint_socket")?.is_empty() {
-                return Err(invalid(plugin, "spiffe_endpoint_socket is not available yet"));
-            }
             let path = |key: &str| {
                 let path = text(plugin, key)?;
                 if path.is_empty() {
@@ -342,15 +416,6 @@ pub(crate) fn workload_attestors(
 }
 
 fn docker(plugin: &PluginBlock, clock: &Clock) -> Result<Docker, ChooseError> {
-    let data = Block::of(&plugin.data);
-    if data.has("sigstore")
-        || data.has("container_id_cgroup_matchers")
-        || !flag(plugin, "use_new_container_locator", true)?
-    {
-        let message =
-            "sigstore, container_id_cgroup_matchers and use_new_container_locator = false are not available yet";
-        return Err(invalid(plugin, message));
-    }
     let default = DockerConfig::default();
     let or = |key: &str, default: String| text(plugin, key).map(|value| if value.is_empty() { default } else { value });
     let version = text(plugin, "docker_version")?;
@@ -363,3 +428,7 @@ fn docker(plugin: &PluginBlock, clock: &Clock) -> Result<Docker, ChooseError> {
     };
     Docker::new(config, clock.clone()).map_err(|error| invalid(plugin, error.message))
 }
+
+#[cfg(test)]
+#[path = "choose/tests.rs"]
+mod tests;

@@ -1,8 +1,10 @@
 //! The agent's gRPC APIs.
 
 mod admin;
+mod gate;
 mod health;
 mod sds;
+pub mod table;
 mod workload;
 
 use std::sync::Arc;
@@ -16,8 +18,10 @@ use tonic::service::Routes;
 
 use crate::core::Core;
 
+use self::gate::{Gate, Socket};
+
 /// What the public socket offers.
-pub(crate) fn public_routes(core: &Arc<Core>) -> Routes {
+pub(crate) fn public_routes(core: &Arc<Core>) -> Gate {
     let mut routes = Routes::builder();
     routes.add_service(HealthServer::new(health::Service(Arc::clone(core))));
     if core.settings.workload_api {
@@ -26,14 +30,14 @@ pub(crate) fn public_routes(core: &Arc<Core>) -> Routes {
     if core.settings.sds_api {
         routes.add_service(SecretDiscoveryServiceServer::new(sds::Service(Arc::clone(core))));
     }
-    routes.routes()
+    Gate::new(routes.routes(), Socket::Public)
 }
 
 /// What the admin socket offers.
-pub(crate) fn admin_routes(core: &Arc<Core>) -> Routes {
+pub(crate) fn admin_routes(core: &Arc<Core>) -> Gate {
     let mut routes = Routes::builder();
     routes
         .add_service(DebugServer::new(admin::DebugService(Arc::clone(core))))
         .add_service(LoggerServer::new(admin::LoggerService(Arc::clone(core))));
-    routes.routes()
+    Gate::new(routes.routes(), Socket::Admin)
 }

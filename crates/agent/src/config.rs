@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use steeple_config::{
-    Block, DecodeError, PluginBlock, expand_env, parse, parse_duration, read_plugins, refuse_not_yet,
+    Block, DecodeError, NotYetError, PluginBlock, PluginsError, expand_env, parse, parse_duration, read_plugins,
+    refuse_not_yet,
 };
 use steeple_crypto::keys::KeyType;
 use steeple_types::TrustDomain;
 
 use crate::settings::{Bootstrap, SdsNames, Settings};
 
-pub use keys::NOT_YET;
+pub use keys::{NOT_YET, TELEMETRY_NOT_YET};
 
 /// Values given on the command line, by the key of the `agent` block that they stand for. Empty ones count as not given.
 pub type Flags = BTreeMap<&'static str, String>;
@@ -65,15 +66,18 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// A value is of the wrong type.
+    #[error(transparent)]
+    Value(#[from] DecodeError),
+    /// A key asks for what is not there yet.
+    #[error(transparent)]
+    NotYet(#[from] NotYetError),
+    /// The plugins are not in order.
+    #[error(transparent)]
+    Plugins(#[from] PluginsError),
     /// A value is not acceptable.
     #[error("{0}")]
     Invalid(String),
-}
-
-impl From<DecodeError> for ConfigError {
-    fn from(error: DecodeError) -> Self {
-        Self::Invalid(error.to_string())
-    }
 }
 
 fn invalid(message: impl Into<String>) -> ConfigError {
@@ -94,15 +98,12 @@ pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags, version: &str) 
     let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
     let object = parse(&text).map_err(|error| malformed(error.to_string()))?;
     let root = Block::of(&object);
-    let reader = Reader { agent: root.block("agent").unwrap_or_default(), flags };
-    let plugins = read_plugins(&root)?;
-    match reader.config(&root, plugins, version) {
-        // Go's decoder fails before anything is checked, so its errors tell of the file.
-        Err(ConfigError::Invalid(reason)) if reason.starts_with("strconv.") || reason.contains("unknown type *ast") => {
-            Err(malformed(reason))
-        }
+    let agent = root.block("agent").ok_or_else(|| invalid("agent section must be configured"))?;
+    // A value is decoded where it is used; only here is the file known.
+    Reader { agent, flags }.config(&root, version).map_err(|error| match error {
+        ConfigError::Value(error) => malformed(error.to_string()),
         other => other,
-    }
+    })
 }
 
 struct Reader<'a> {
@@ -134,7 +135,7 @@ impl Reader<'_> {
         }
     }
 
-    fn config(&self, root: &Block<'_>, plugins: Vec<PluginBlock>, version: &str) -> Result<AgentConfig, ConfigError> {
+    fn config(&self, root: &Block<'_>, version: &str) -> Result<AgentConfig, ConfigError> {
         let log = LogSettings {
             level: self.text("log_level")?.unwrap_or_else(|| "INFO".to_owned()),
             format: self.text("log_format")?.unwrap_or_else(|| "text".to_owned()),
@@ -143,7 +144,7 @@ impl Reader<'_> {
         };
         keys::check_unknown(root, &self.agent)?;
         refuse_not_yet(&self.agent, "agent", NOT_YET)?;
-        telemetry::refuse_not_yet_sinks(root)?;
+        refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let server_address =
             self.text("server_address")?.ok_or_else(|| invalid("server_address must be configured"))?;
         let server_port = self.port()?;
@@ -177,7 +178,7 @@ impl Reader<'_> {
             server_port,
             bootstrap,
         };
-        Ok(AgentConfig { settings, log, join_token: self.join_token()?, plugins })
+        Ok(AgentConfig { settings, log, join_token: self.join_token()?, plugins: read_plugins(root)? })
     }
 
     fn bootstrap(&self) -> Result<Bootstrap, ConfigError> {

@@ -19,6 +19,7 @@ mod sync;
 mod workload;
 
 pub use agent::{Agent, AgentError};
+pub use api::table;
 pub use manage::Ended;
 pub use parts::Parts;
 pub use settings::{Bootstrap, HealthSettings, SdsNames, Settings};

@@ -12,6 +12,8 @@ const PREPARE_AT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 const ACTIVATE_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The share of a CA's life that is left when its successor signs: no SVID should live longer.
 const ACTIVATE_SHARE: i32 = 6;
+/// The longest lifetime of SVIDs that any authority can always give.
+pub const MAX_SVID_TTL: Duration = Duration::from_hours(7 * 24);
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,12 @@ pub fn decide<A: Authority>(slots: &Slots<A>, now: Timestamp) -> Vec<Action> {
 
 /// The longest lifetime of SVIDs that authorities of `ca_ttl` can always give.
 pub fn longest_svid_ttl(ca_ttl: Duration) -> Duration {
-    (ca_ttl / ACTIVATE_SHARE.unsigned_abs()).min(ACTIVATE_AT_MOST.unsigned_abs())
+    (ca_ttl / ACTIVATE_SHARE.unsigned_abs()).min(MAX_SVID_TTL)
+}
+
+/// The shortest lifetime of authorities that can always give SVIDs of `svid_ttl`.
+pub fn shortest_ca_ttl(svid_ttl: Duration) -> Duration {
+    svid_ttl * ACTIVATE_SHARE.unsigned_abs()
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@ use crate::tree::{Item, Object, Value};
 pub struct DecodeError(pub String);
 
 /// A block, or several of the same name seen as one. Keys are found in any case; of settings the last one counts.
+///
+/// Errors tell the path of a key from the root, as Go's decoder does.
 #[derive(Clone, Debug, Default)]
 pub struct Block<'a> {
+    path: String,
     parts: Vec<Part<'a>>,
 }
 
@@ -32,7 +35,11 @@ struct Entry<'a> {
 impl<'a> Block<'a> {
     /// The block of an object.
     pub fn of(object: &'a Object) -> Self {
-        Self { parts: vec![Part::Whole(object)] }
+        Self { path: "root".to_owned(), parts: vec![Part::Whole(object)] }
+    }
+
+    fn inner(&self, key: &str, parts: Vec<Part<'a>>) -> Self {
+        Self { path: format!("{}.{key}", self.path), parts }
     }
 
     fn entries(&self) -> Vec<Entry<'a>> {
@@ -60,13 +67,13 @@ impl<'a> Block<'a> {
         let mut blocks = Vec::new();
         for entry in self.under(key) {
             if entry.item.keys.len() > entry.taken {
-                blocks.push(Self { parts: vec![Part::Rest(entry.item, entry.taken)] });
+                blocks.push(self.inner(key, vec![Part::Rest(entry.item, entry.taken)]));
                 continue;
             }
             match &entry.item.value {
-                Value::Object(object) => blocks.push(Self::of(object)),
+                Value::Object(object) => blocks.push(self.inner(key, vec![Part::Whole(object)])),
                 Value::List(values) => blocks.extend(values.iter().filter_map(|value| match value {
-                    Value::Object(object) => Some(Self::of(object)),
+                    Value::Object(object) => Some(self.inner(key, vec![Part::Whole(object)])),
                     _ => None,
                 })),
                 _ => {}
@@ -78,49 +85,46 @@ impl<'a> Block<'a> {
     /// The blocks under `key` seen as one; `None` if there is none.
     pub fn block(&self, key: &str) -> Option<Self> {
         let blocks = self.blocks(key);
-        (!blocks.is_empty()).then(|| Self { parts: blocks.into_iter().flat_map(|block| block.parts).collect() })
+        if blocks.is_empty() {
+            return None;
+        }
+        Some(self.inner(key, blocks.into_iter().flat_map(|block| block.parts).collect()))
     }
 
     /// The blocks under `key` with their labels, in order: `key "label" { … }`.
     pub fn labelled(&self, key: &str) -> Vec<(&'a str, Self)> {
-        let outer = self.blocks(key);
-        let entries = outer.iter().flat_map(Self::entries);
-        entries.map(|entry| (entry.key, Self::behind(entry))).collect()
+        let outer = self.block(key).unwrap_or_default();
+        outer.entries().into_iter().map(|entry| (entry.key, outer.behind(entry))).collect()
     }
 
     /// All blocks with their keys and labels, in order: `type "name" { … }`.
     pub fn typed(&self) -> Vec<(&'a str, &'a str, Self)> {
         let mut all = Vec::new();
         for entry in self.entries() {
-            let inner = Self::behind(entry);
-            all.extend(inner.entries().into_iter().map(|label| (entry.key, label.key, Self::behind(label))));
+            let inner = self.behind(entry);
+            all.extend(inner.entries().into_iter().map(|label| (entry.key, label.key, inner.behind(label))));
         }
         all
     }
 
-    fn behind(entry: Entry<'a>) -> Self {
+    fn behind(&self, entry: Entry<'a>) -> Self {
         if entry.item.keys.len() > entry.taken {
-            return Self { parts: vec![Part::Rest(entry.item, entry.taken)] };
+            return self.inner(entry.key, vec![Part::Rest(entry.item, entry.taken)]);
         }
-        match &entry.item.value {
-            Value::Object(object) => Self::of(object),
-            Value::List(values) => Self {
-                parts: values
-                    .iter()
-                    .filter_map(
-                        |value| if let Value::Object(object) = value { Some(Part::Whole(object)) } else { None },
-                    )
-                    .collect(),
-            },
-            _ => Self::default(),
-        }
+        let object =
+            |value: &'a Value| if let Value::Object(object) = value { Some(Part::Whole(object)) } else { None };
+        let parts = match &entry.item.value {
+            Value::List(values) => values.iter().filter_map(object).collect(),
+            value => object(value).into_iter().collect(),
+        };
+        self.inner(entry.key, parts)
     }
 
     /// The objects that the block consists of, as one.
     pub fn to_object(&self) -> Object {
         let items = self.entries().into_iter().map(|entry| {
             let keys = entry.item.keys.get(entry.taken - 1..).unwrap_or_default().to_vec();
-            Item { keys, value: entry.item.value.clone(), line: entry.item.line }
+            Item { keys, value: entry.item.value.clone(), line: entry.item.line, column: entry.item.column }
         });
         Object { items: items.collect() }
     }
@@ -139,25 +143,45 @@ impl<'a> Block<'a> {
 
     /// Whether `key` is set to nothing, or to `default`.
     pub(crate) fn is_default(&self, key: &str, default: &str) -> bool {
-        match self.value(key) {
-            None => true,
-            Some(Value::Text(text) | Value::Number(text)) => text.is_empty() || text == default,
-            Some(Value::Bool(value)) => value.to_string() == default,
-            Some(Value::List(values)) => values.is_empty(),
-            Some(Value::Object(_)) => false,
+        self.values(key).iter().all(|item| match &item.value {
+            Value::Text(text) | Value::Number(text) => text.is_empty() || text == default,
+            Value::Bool(value) => value.to_string() == default,
+            Value::List(values) => values.is_empty(),
+            Value::Object(object) => default == "{}" && object.items.is_empty(),
+        }) && self.under(key).iter().all(|entry| entry.item.keys.len() == entry.taken)
+    }
+
+    /// What stands behind `key` alone, in order.
+    fn values(&self, key: &str) -> Vec<&'a Item> {
+        let entries = self.under(key).into_iter();
+        entries.filter(|entry| entry.item.keys.len() == entry.taken).map(|entry| entry.item).collect()
+    }
+
+    /// Decodes each value of `key`; the last one counts, and a bad one is an error wherever it stands.
+    fn last<T>(&self, key: &str, decode: impl Fn(&'a Value) -> Result<T, Fault>) -> Result<Option<T>, DecodeError> {
+        let mut last = None;
+        for item in self.values(key) {
+            last = Some(decode(&item.value).map_err(|fault| self.error(key, item, fault))?);
         }
+        Ok(last)
     }
 
-    fn value(&self, key: &str) -> Option<&'a Value> {
-        self.under(key).last().map(|entry| &entry.item.value)
+    fn error(&self, key: &str, item: &Item, fault: Fault) -> DecodeError {
+        let at = if item.line == 0 { String::new() } else { format!("At {}:{}: ", item.line, item.column) };
+        DecodeError(match fault {
+            Fault::Number(text) => format!("strconv.ParseInt: parsing {text:?}: invalid syntax"),
+            Fault::Slice(kind) => format!("{at}unknown slice type: {kind}"),
+            Fault::Text(element, kind) => format!("{at}{}.{key}{element}: unknown type for string {kind}", self.path),
+            Fault::Literal(kind) => format!("{at}{}.{key}: unknown type {kind}", self.path),
+        })
     }
 
-    /// A text; numbers and truth values count as theirs.
+    /// A text; numbers count as theirs.
     ///
     /// # Errors
-    /// [`DecodeError`] for lists and blocks.
+    /// [`DecodeError`] for anything else.
     pub fn text(&self, key: &str) -> Result<Option<String>, DecodeError> {
-        self.value(key).map(|value| text_of(key, value)).transpose()
+        self.last(key, |value| text_of("", value))
     }
 
     /// A whole number; quoted ones count too.
@@ -165,64 +189,78 @@ impl<'a> Block<'a> {
     /// # Errors
     /// [`DecodeError`] for anything else, with the text of Go's decoder.
     pub fn int(&self, key: &str) -> Result<Option<i64>, DecodeError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(Value::Number(text) | Value::Text(text)) => int_of(text).map(Some),
-            Some(_) => Err(unknown_type(key)),
-        }
+        self.last(key, |value| match value {
+            Value::Number(text) | Value::Text(text) => int_of(text).ok_or_else(|| Fault::Number(text.clone())),
+            other => Err(Fault::Literal(kind_of(other))),
+        })
     }
 
-    /// A truth value.
+    /// A truth value; a quoted one is an error in Go and here.
     ///
     /// # Errors
     /// [`DecodeError`] for anything else.
     pub fn bool(&self, key: &str) -> Result<Option<bool>, DecodeError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(*value)),
-            Some(_) => Err(unknown_type(key)),
-        }
+        self.last(key, |value| match value {
+            Value::Bool(value) => Ok(*value),
+            other => Err(Fault::Literal(kind_of(other))),
+        })
     }
 
-    /// A list of texts; one text alone is an error in Go and here.
+    /// A list of texts; one text alone is an error in Go and here, and a second list is added to the first.
     ///
     /// # Errors
     /// [`DecodeError`] for anything else.
     pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>, DecodeError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(Value::List(values)) => {
-                values.iter().map(|value| text_of(key, value)).collect::<Result<_, _>>().map(Some)
-            }
-            Some(_) => Err(unknown_type(key)),
+        let mut all: Option<Vec<String>> = None;
+        for item in self.values(key) {
+            let Value::List(values) = &item.value else {
+                return Err(self.error(key, item, Fault::Slice(kind_of(&item.value))));
+            };
+            let texts = values.iter().enumerate().map(|(at, value)| text_of(&format!("[{at}]"), value));
+            let texts: Result<Vec<String>, Fault> = texts.collect();
+            all.get_or_insert_default().extend(texts.map_err(|fault| self.error(key, item, fault))?);
         }
+        Ok(all)
     }
 }
 
-fn text_of(key: &str, value: &Value) -> Result<String, DecodeError> {
+/// What is wrong with a value; kinds are the names of Go's syntax tree.
+enum Fault {
+    Number(String),
+    Slice(&'static str),
+    /// Which element of a list, and its kind.
+    Text(String, &'static str),
+    Literal(&'static str),
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Text(_) | Value::Number(_) | Value::Bool(_) => "*ast.LiteralType",
+        Value::List(_) => "*ast.ListType",
+        Value::Object(_) => "*ast.ObjectList",
+    }
+}
+
+fn text_of(element: &str, value: &Value) -> Result<String, Fault> {
     match value {
         Value::Text(text) | Value::Number(text) => Ok(text.clone()),
-        Value::Bool(value) => Ok(value.to_string()),
-        Value::List(_) | Value::Object(_) => Err(unknown_type(key)),
+        other => Err(Fault::Text(element.to_owned(), kind_of(other))),
     }
 }
 
-fn int_of(text: &str) -> Result<i64, DecodeError> {
-    let invalid = || DecodeError(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"));
+fn int_of(text: &str) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (radix, digits) = match digits.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (16, digits.get(2..).unwrap_or_default()),
-        [b'0', _, ..] => (8, digits.get(1..).unwrap_or_default()),
+        [b'0', b'x' | b'X', ..] => (16, digits.get(2..)?),
+        [b'0', b'o' | b'O', ..] => (8, digits.get(2..)?),
+        [b'0', b'b' | b'B', ..] => (2, digits.get(2..)?),
+        [b'0', _, ..] => (8, digits.get(1..)?),
         _ => (10, digits),
     };
     if digits.starts_with(['+', '-']) {
-        return Err(invalid());
+        return None;
     }
-    i64::from_str_radix(digits, radix).map(|number| sign * number).map_err(|_| invalid())
-}
-
-fn unknown_type(key: &str) -> DecodeError {
-    DecodeError(format!("{key}: unknown type *ast.LiteralType"))
+    i64::from_str_radix(digits, radix).ok().map(|number| sign * number)
 }
 
 #[cfg(test)]
@@ -240,6 +278,34 @@ mod tests {
         assert!(block.bool("e").is_err() && block.texts("e").is_err());
         assert_eq!(block.int("e").unwrap_err().to_string(), "strconv.ParseInt: parsing \"x\": invalid syntax");
         assert_eq!(block.unknown(&["A", "b", "c", "d", "f"]), ["e"]);
+    }
+
+    #[test]
+    fn repeated_settings_are_those_of_go() {
+        let object = crate::parse("a = 1\nA = 2\nl = [\"x\"]\nl = [\"y\"]\nb { c = 1 }\nB { d = 2 }\n").unwrap();
+        let root = Block::of(&object);
+        assert_eq!(root.int("a").unwrap(), Some(2), "the last one counts");
+        assert_eq!(root.texts("l").unwrap(), Some(vec!["x".to_owned(), "y".to_owned()]), "lists are added up");
+        let merged = root.block("b").unwrap();
+        assert_eq!((merged.int("c").unwrap(), merged.int("d").unwrap()), (Some(1), Some(2)), "blocks are merged");
+    }
+
+    #[test]
+    fn errors_tell_where_and_which_key_as_go_does() {
+        let text = "server {\n  ratelimit { signing = \"x\" }\n  a = [true]\n  b = true\n  c = \"x\"\n  d = {}\n  e = 1\n  e = \"x\"\n}";
+        let object = crate::parse(text).unwrap();
+        let server = Block::of(&object).block("server").unwrap();
+        let signing = server.block("ratelimit").unwrap().bool("signing").unwrap_err();
+        for (error, said) in [
+            (signing, "At 2:25: root.server.ratelimit.signing: unknown type *ast.LiteralType"),
+            (server.texts("a").unwrap_err(), "At 3:7: root.server.a[0]: unknown type for string *ast.LiteralType"),
+            (server.text("b").unwrap_err(), "At 4:7: root.server.b: unknown type for string *ast.LiteralType"),
+            (server.texts("c").unwrap_err(), "At 5:7: unknown slice type: *ast.LiteralType"),
+            (server.int("d").unwrap_err(), "At 6:7: root.server.d: unknown type *ast.ObjectList"),
+            (server.int("e").unwrap_err(), "strconv.ParseInt: parsing \"x\": invalid syntax"),
+        ] {
+            assert_eq!(error.to_string(), said);
+        }
     }
 
     #[test]

@@ -24,9 +24,14 @@ fn object(members: serde_json::Map<String, Json>) -> Object {
         match json {
             Json::Null => {}
             Json::Array(values) if !values.is_empty() && values.iter().all(Json::is_object) => {
-                items.extend(values.into_iter().map(|json| Item { keys: key(), value: value(json), line: 0 }));
+                items.extend(values.into_iter().map(|json| Item {
+                    keys: key(),
+                    value: value(json),
+                    line: 0,
+                    column: 0,
+                }));
             }
-            json => items.push(Item { keys: key(), value: value(json), line: 0 }),
+            json => items.push(Item { keys: key(), value: value(json), line: 0, column: 0 }),
         }
     }
     Object { items }

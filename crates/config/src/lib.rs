@@ -1,7 +1,7 @@
 //! Reader of HCL 1 and JSON configuration as SPIRE accepts it, Go durations, weak typing.
 //!
 //! [`parse`] yields the [`Object`] that the text says; [`Block`] reads it as Go's decoder does: keys in any case, repeated
-//! blocks merged, numbers and quoted numbers alike.
+//! blocks merged, of repeated settings the last, numbers and quoted numbers alike.
 
 mod block;
 mod duration;
@@ -17,8 +17,8 @@ mod tree;
 pub use block::{Block, DecodeError};
 pub use duration::{format_duration, parse_duration};
 pub use expand::expand_env;
-pub use not_yet::{NotYet, refuse_not_yet};
-pub use plugins::{PluginBlock, read_plugins};
+pub use not_yet::{NotYet, NotYetError, WINDOWS, refuse_not_yet};
+pub use plugins::{PLUGIN_KEYS, PluginBlock, PluginsError, read_plugins};
 pub use print::print;
 pub use tree::{Item, Key, Object, Value};
 

@@ -57,7 +57,6 @@ impl Parser<'_> {
 
     fn item(&mut self, depth: usize, object: &mut Object) -> Result<(), ParseError> {
         let mut keys = Vec::new();
-        let (_, begin) = self.peek()?.clone();
         loop {
             let (token, at) = self.next()?;
             let unexpected = |expected: &str| Err(at.error(format!("expected: {expected} got: {}", token.name())));
@@ -65,17 +64,9 @@ impl Parser<'_> {
                 Token::Ident(text) => keys.push(Key { text, quoted: false }),
                 Token::Text(text) => keys.push(Key { text, quoted: true }),
                 Token::Assign if keys.len() == 1 => {
+                    let Position { line, column } = self.peek()?.1;
                     let value = self.value(depth)?;
-                    let again = |item: &Item| matches!((item.keys.as_slice(), keys.as_slice()), ([one], [two]) if one.text == two.text);
-                    if object.items.iter().any(|item| again(item) && !matches!(item.value, Value::Object(_))) {
-                        let key = keys.first().map(|key| key.text.as_str()).unwrap_or_default();
-                        let message = format!(
-                            "The argument {key:?} at {}:{} was already set. Each argument can only be defined once",
-                            begin.line, begin.column
-                        );
-                        return Err(begin.error(message));
-                    }
-                    object.items.push(Item { keys, value, line: begin.line });
+                    object.items.push(Item { keys, value, line, column });
                     return Ok(());
                 }
                 Token::Assign if keys.is_empty() => return Err(at.error("no object keys found!")),
@@ -84,7 +75,7 @@ impl Parser<'_> {
                 Token::LeftBrace => {
                     let inner = self.object(depth + 1)?;
                     self.close()?;
-                    object.items.push(Item { keys, value: Value::Object(inner), line: begin.line });
+                    object.items.push(Item { keys, value: Value::Object(inner), line: at.line, column: at.column });
                     return Ok(());
                 }
                 _ => return unexpected("IDENT | STRING | ASSIGN | LBRACE"),
@@ -182,7 +173,6 @@ mod tests {
     fn broken_texts_are_refused_with_their_place() {
         for (text, place) in [
             ("a = ", (1, 5)),
-            ("a = 1\na = 2", (2, 1)),
             ("a {", (1, 4)),
             ("}", (1, 1)),
             ("a = nope", (1, 5)),

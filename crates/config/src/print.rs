@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_says_the_same() {
-        let text = "a = 1\nb { c = [\"x\\n\", true] d \"e\" { f = \"g\" } }\n";
+        let text = "a = 1\nb { c = [\"x\\n\", 7] d \"e\" { f = \"g\" } }\n";
         let object = parse(text).unwrap();
         let again = parse(&super::print(&object)).unwrap();
         let read = |object| Block::of(object).block("b").unwrap().texts("c").unwrap().unwrap();

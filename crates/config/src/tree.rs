@@ -14,8 +14,10 @@ pub struct Item {
     pub keys: Vec<Key>,
     /// What it is set to.
     pub value: Value,
-    /// Line on which it begins, counted from 1.
+    /// Line on which the value begins, counted from 1; 0 where it is not known.
     pub line: usize,
+    /// Column in which the value begins, counted from 1.
+    pub column: usize,
 }
 
 /// A key or label.

@@ -1,7 +1,9 @@
 //! The server's configuration: SPIRE's file and flags, read and checked.
 
+mod experimental;
 mod keys;
 mod telemetry;
+mod ttls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +12,8 @@ use std::time::Duration;
 
 use steeple_ca::CaSubject;
 use steeple_config::{
-    Block, DecodeError, PluginBlock, expand_env, parse, parse_duration, read_plugins, refuse_not_yet,
+    Block, DecodeError, NotYetError, PluginBlock, PluginsError, expand_env, parse, parse_duration, read_plugins,
+    refuse_not_yet,
 };
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::x509::Name;
@@ -19,7 +22,7 @@ use steeple_types::{SpiffeId, TrustDomain};
 use crate::api::RateSettings;
 use crate::core::{PruneNodesSettings, Settings};
 
-pub use keys::NOT_YET;
+pub use keys::{NOT_YET, TELEMETRY_NOT_YET};
 
 /// Values given on the command line, by the key of the `server` block that they stand for. Empty ones count as not given.
 pub type Flags = BTreeMap<&'static str, String>;
@@ -71,15 +74,18 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// A value is of the wrong type.
+    #[error(transparent)]
+    Value(#[from] DecodeError),
+    /// A key asks for what is not there yet.
+    #[error(transparent)]
+    NotYet(#[from] NotYetError),
+    /// The plugins are not in order.
+    #[error(transparent)]
+    Plugins(#[from] PluginsError),
     /// A value is not acceptable.
     #[error("{0}")]
     Invalid(String),
-}
-
-impl From<DecodeError> for ConfigError {
-    fn from(error: DecodeError) -> Self {
-        Self::Invalid(error.to_string())
-    }
 }
 
 fn invalid(message: impl Into<String>) -> ConfigError {
@@ -100,16 +106,12 @@ pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags) -> Result<Serve
     let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
     let object = parse(&text).map_err(|error| malformed(error.to_string()))?;
     let root = Block::of(&object);
-    let server = root.block("server").unwrap_or_default();
-    let reader = Reader { server, flags };
-    let plugins = read_plugins(&root).map_err(|error| invalid(error.to_string()))?;
-    match reader.config(&root, plugins) {
-        // Go's decoder fails before anything is checked, so its errors tell of the file.
-        Err(ConfigError::Invalid(reason)) if reason.starts_with("strconv.") || reason.contains("unknown type *ast") => {
-            Err(malformed(reason))
-        }
+    let server = root.block("server").ok_or_else(|| invalid("server section must be configured"))?;
+    // A value is decoded where it is used; only here is the file known.
+    Reader { server, flags }.config(&root).map_err(|error| match error {
+        ConfigError::Value(error) => malformed(error.to_string()),
         other => other,
-    }
+    })
 }
 
 struct Reader<'a> {
@@ -136,22 +138,22 @@ impl Reader<'_> {
         Ok(self.flags.get(key).is_some_and(|flag| flag == "true") || self.server.bool(key)?.unwrap_or(false))
     }
 
-    fn config(&self, root: &Block<'_>, plugins: Vec<PluginBlock>) -> Result<ServerConfig, ConfigError> {
+    fn config(&self, root: &Block<'_>) -> Result<ServerConfig, ConfigError> {
         let log = self.log()?;
-        keys::check_unknown(root, &self.server)?;
-        refuse_not_yet(&self.server, "server", NOT_YET)?;
-        telemetry::refuse_not_yet_sinks(root)?;
         let mut warnings = Vec::new();
         let trust_domain = self.text("trust_domain")?.ok_or_else(|| invalid("trust_domain must be configured"))?;
-        let data_dir = self.text("data_dir")?;
+        let data_dir = self.text("data_dir")?.ok_or_else(|| invalid("data_dir must be configured"))?;
+        if root.block("plugins").is_none() {
+            return Err(invalid("plugins section must be configured"));
+        }
+        keys::check_unknown(root, &self.server)?;
+        refuse_not_yet(&self.server, "server", NOT_YET)?;
+        refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let bind_address = self.bind_address()?;
         let trust_domain = TrustDomain::parse(&trust_domain)
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
-        let data_dir = data_dir.ok_or_else(|| invalid("data_dir must be configured"))?;
-        if plugins.is_empty() && root.block("plugins").is_none() {
-            return Err(invalid("plugins section must be configured"));
-        }
         let settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
+        let plugins = read_plugins(root)?;
         Ok(ServerConfig { settings, data_dir: PathBuf::from(data_dir), log, plugins, warnings })
     }
 
@@ -168,7 +170,8 @@ impl Reader<'_> {
         let host = self.text("bind_address")?.unwrap_or_else(|| "0.0.0.0".to_owned());
         let port = self.int("bind_port")?.filter(|port| *port != 0).unwrap_or(8081);
         let port = u16::try_from(port).map_err(|_| invalid(format!("bind_port {port} is not a port")))?;
-        let resolved = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map(|mut found| found.next());
+        let host = host.trim_matches(['[', ']']);
+        let resolved = std::net::ToSocketAddrs::to_socket_addrs(&(host, port)).map(|mut found| found.next());
         match resolved {
             Ok(Some(address)) => Ok(address),
             Ok(None) => Err(invalid(format!("could not resolve bind address \"{host}:{port}\": no such host"))),
@@ -191,14 +194,13 @@ impl Reader<'_> {
         let x509 = duration(server, "default_x509_svid_ttl", "default X509 SVID ttl")?.unwrap_or(hour);
         let jwt = duration(server, "default_jwt_svid_ttl", "default JWT SVID ttl")?;
         let jwt = jwt.unwrap_or(Duration::from_mins(5));
-        let agent_ttl = duration(server, "agent_ttl", "agent ttl")?.unwrap_or(x509);
-        warn_of_long_ttls(
-            ca_ttl,
-            &[("default_x509_svid_ttl", x509), ("default_jwt_svid_ttl", jwt), ("agent_ttl", agent_ttl)],
-            warnings,
-        );
+        let agent_ttl = duration(server, "agent_ttl", "agent ttl")?;
+        let keys =
+            [("default_x509_svid_ttl", Some(x509)), ("default_jwt_svid_ttl", Some(jwt)), ("agent_ttl", agent_ttl)];
+        warnings.extend(keys.iter().filter_map(|(key, ttl)| ttls::warning(ca_ttl, key, (*ttl)?)));
+        experimental::check(&experimental, warnings)?;
         let ca_key_type = self.key_type("ca_key_type")?.unwrap_or(KeyType::EcP256);
-        let staleness = duration(server, "max_attested_node_info_staleness", "max_attested_node_info_staleness")?;
+        let staleness = duration(server, "max_attested_node_info_staleness", "max attested node staleness")?;
         if staleness.is_some_and(|staleness| !staleness.is_zero()) {
             warnings.push(
                 "max_attested_node_info_staleness has no effect: nodes are answered from memory at no staleness"
@@ -211,14 +213,14 @@ impl Reader<'_> {
                 self.text("socket_path")?.unwrap_or_else(|| "/tmp/spire-server/private/api.sock".to_owned()),
             ),
             ca_ttl,
-            ca_subject: ca_subject(server)?,
+            ca_subject: ca_subject(server, warnings)?,
             ca_key_type,
             jwt_key_type: self.key_type("jwt_key_type")?.unwrap_or(ca_key_type),
             jwt_issuer: self.text("jwt_issuer")?,
             jwt_enabled: !self.bool("disable_jwt_svids")?,
             default_x509_svid_ttl: x509,
             default_jwt_svid_ttl: jwt,
-            agent_ttl,
+            agent_ttl: agent_ttl.unwrap_or(x509),
             admin_ids: admin_ids(server)?,
             rate_limits: RateSettings {
                 attestation: ratelimit.bool("attestation")?.unwrap_or(true),
@@ -227,8 +229,12 @@ impl Reader<'_> {
             audit_log_enabled: self.bool("audit_log_enabled")?,
             agent_spiffe_id_as_selector: experimental.bool("agent_spiffe_id_as_selector")?.unwrap_or(false),
             prune_nodes: self.prune_nodes()?,
-            prune_events_older_than: duration(&experimental, "prune_events_older_than", "prune_events_older_than")?
-                .unwrap_or(hour * 12),
+            prune_events_older_than: experimental::interval(
+                &experimental,
+                "prune_events_older_than",
+                "prune events interval",
+            )?
+            .unwrap_or(hour * 12),
             health: telemetry::health(root)?,
             prometheus: telemetry::prometheus(root)?,
             trust_domain,
@@ -266,7 +272,7 @@ fn duration(block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>
     parse_duration(&text).map(Some).map_err(|error| invalid(format!("could not parse {what} {text:?}: {error}")))
 }
 
-fn ca_subject(server: &Block<'_>) -> Result<CaSubject, ConfigError> {
+fn ca_subject(server: &Block<'_>, warnings: &mut Vec<String>) -> Result<CaSubject, ConfigError> {
     let Some(block) = server.block("ca_subject") else { return Ok(CaSubject::default()) };
     let name = Name {
         country: block.texts("country")?.unwrap_or_default(),
@@ -274,7 +280,11 @@ fn ca_subject(server: &Block<'_>) -> Result<CaSubject, ConfigError> {
         common_name: block.text("common_name")?.filter(|name| !name.is_empty()),
         ..Name::default()
     };
-    Ok(if name.is_empty() { CaSubject::default() } else { CaSubject(name) })
+    if name.is_empty() {
+        warnings.push("ca_subject configurable is set but empty; the default will be used".to_owned());
+        return Ok(CaSubject::default());
+    }
+    Ok(CaSubject(name))
 }
 
 fn admin_ids(server: &Block<'_>) -> Result<Vec<SpiffeId>, ConfigError> {
@@ -283,16 +293,6 @@ fn admin_ids(server: &Block<'_>) -> Result<Vec<SpiffeId>, ConfigError> {
     server.texts("admin_ids")?.unwrap_or_default().into_iter().map(parse).collect()
 }
 
-/// SVIDs that live longer than authorities can promise are cut short, which is worth a word.
-fn warn_of_long_ttls(ca_ttl: Duration, ttls: &[(&str, Duration)], warnings: &mut Vec<String>) {
-    let longest = steeple_ca::rotation::longest_svid_ttl(ca_ttl);
-    for (key, ttl) in ttls {
-        if *ttl > longest {
-            warnings.push(format!(
-                "{key} is too high for the configured ca_ttl value. SVIDs with shorter lifetimes may be issued. Please set {key} to {} or less, or the ca_ttl to {} or more, to guarantee the full {key} lifetime when CA rotations are scheduled.",
-                steeple_config::format_duration(longest),
-                steeple_config::format_duration(*ttl * 6),
-            ));
-        }
-    }
-}
+#[cfg(test)]
+#[path = "config/tests.rs"]
+mod tests;

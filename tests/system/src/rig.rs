@@ -195,7 +195,10 @@ pub fn uid() -> u32 {
 }
 
 /// The binary beside the tests.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not built.
+pub fn binary() -> Result<PathBuf> {
     let tests = std::env::current_exe()?;
     let folder = tests.parent().and_then(Path::parent).context("no target folder")?;
     let binary = folder.join("steeple");

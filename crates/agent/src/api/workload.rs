@@ -23,14 +23,18 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Service {
     /// Checks the header that keeps browsers and the like out (Workload API, section 6.1), and attests the caller.
     async fn caller<T>(&self, request: &Request<T>) -> Result<Vec<Selector>, Status> {
-        check_header(request)?;
+        check_header(header(request))?;
         self.0.selectors(request).await
     }
 }
 
-fn check_header<T>(request: &Request<T>) -> Result<(), Status> {
-    let header = request.metadata().get("workload.spiffe.io");
-    if header.is_some_and(|value| value == "true") {
+fn header<T>(request: &Request<T>) -> Option<&[u8]> {
+    request.metadata().get("workload.spiffe.io").map(tonic::metadata::MetadataValue::as_encoded_bytes)
+}
+
+/// Refuses what does not bear the header with the value `true`.
+pub(super) fn check_header(header: Option<&[u8]>) -> Result<(), Status> {
+    if header == Some(b"true") {
         return Ok(());
     }
     Err(Status::invalid_argument("security header missing from request"))
@@ -79,7 +83,7 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         &self,
         request: Request<pb::JwtsvidRequest>,
     ) -> Result<Response<pb::JwtsvidResponse>, Status> {
-        check_header(&request)?;
+        check_header(header(&request))?;
         let selectors = if request.get_ref().audience.is_empty() {
             return Err(Status::invalid_argument("audience must be specified"));
         } else {
@@ -108,13 +112,13 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         &self,
         _request: Request<pb::WitsvidRequest>,
     ) -> Result<Response<Self::FetchWITSVIDStream>, Status> {
-        Err(Status::unimplemented("method FetchWITSVID not implemented"))
+        Err(Status::unimplemented("not available yet: SpiffeWorkloadAPI/FetchWITSVID"))
     }
 
     async fn fetch_wit_bundles(
         &self,
         _request: Request<pb::WitBundlesRequest>,
     ) -> Result<Response<Self::FetchWITBundlesStream>, Status> {
-        Err(Status::unimplemented("method FetchWITBundles not implemented"))
+        Err(Status::unimplemented("not available yet: SpiffeWorkloadAPI/FetchWITBundles"))
     }
 }

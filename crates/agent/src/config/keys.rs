@@ -1,30 +1,53 @@
 //! Which keys there are, and which can't be acted on yet.
 
-use steeple_config::{Block, NotYet};
+use steeple_config::{Block, NotYet, WINDOWS};
 
 use super::{ConfigError, invalid};
 
-const fn key(key: &'static str, default: &'static str) -> NotYet {
-    NotYet { key, default }
+const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
+    NotYet { key, default, feature }
 }
+
+const PROFILING: &str = "profiling";
+const METRICS: &str = "more metrics";
+const BOOTSTRAP: &str = "more ways to bootstrap";
 
 /// Keys of the `agent` block whose feature comes later, with the value that asks for nothing.
 pub const NOT_YET: &[NotYet] = &[
-    key("authorized_delegates", ""),
-    key("availability_target", ""),
-    key("log_selectors", ""),
-    key("profiling_enabled", "false"),
-    key("rebootstrap_mode", "never"),
-    key("trust_bundle_spiffe_workload_api", ""),
-    key("trust_bundle_unix_socket", ""),
-    key("trust_bundle_url", ""),
-    key("experimental.admin_named_pipe_name", ""),
-    key("experimental.broker", ""),
-    key("experimental.feature_flags", ""),
-    key("experimental.jwt_svid_cache_hit_timeout", "30s"),
-    key("experimental.named_pipe_name", ""),
-    key("experimental.ratelimit", ""),
-    key("experimental.require_pq_kem", "false"),
+    key("authorized_delegates", "", "the Delegated Identity API"),
+    key("availability_target", "", "availability targets"),
+    key("log_selectors", "", "selectors in the log"),
+    key("profiling_enabled", "false", PROFILING),
+    key("profiling_port", "0", PROFILING),
+    key("profiling_freq", "0", PROFILING),
+    key("profiling_names", "", PROFILING),
+    key("rebootstrap_mode", "never", BOOTSTRAP),
+    key("trust_bundle_spiffe_workload_api", "", BOOTSTRAP),
+    key("trust_bundle_unix_socket", "", BOOTSTRAP),
+    key("trust_bundle_url", "", BOOTSTRAP),
+    key("experimental.broker", "", "the Broker API"),
+    key("experimental.feature_flags", "", "WIT-SVIDs"),
+    key("experimental.jwt_svid_cache_hit_timeout", "30s", "tuning of the JWT-SVID cache"),
+    key("experimental.ratelimit", "{}", "limits on workloads"),
+    key("experimental.require_pq_kem", "false", "post-quantum key exchange by force"),
+    key("experimental.admin_named_pipe_name", "", WINDOWS),
+    key("experimental.named_pipe_name", "", WINDOWS),
+];
+
+/// Keys of the `telemetry` block whose feature comes later.
+pub const TELEMETRY_NOT_YET: &[NotYet] = &[
+    key("DogStatsd", "", METRICS),
+    key("Statsd", "", METRICS),
+    key("M3", "", METRICS),
+    key("InMem", "", METRICS),
+    key("Prometheus.tls", "", METRICS),
+    key("MetricPrefix", "spire_agent", METRICS),
+    key("EnableTrustDomainLabel", "false", METRICS),
+    key("EnableHostnameLabel", "true", METRICS),
+    key("AllowedPrefixes", "", METRICS),
+    key("BlockedPrefixes", "", METRICS),
+    key("AllowedLabels", "", METRICS),
+    key("BlockedLabels", "", METRICS),
 ];
 
 const AGENT: &[&str] = &[
@@ -67,14 +90,17 @@ const AGENT: &[&str] = &[
 ];
 
 const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks"];
+const PROMETHEUS: &[&str] = &["host", "port", "tls"];
 const HEALTH: &[&str] = &["listener_enabled", "bind_address", "bind_port", "live_path", "ready_path"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
 pub(super) fn check_unknown(root: &Block<'_>, agent: &Block<'_>) -> Result<(), ConfigError> {
+    let telemetry = root.block("telemetry").unwrap_or_default();
     let blocks = [
-        ("", Some(root.clone()), ROOT),
+        ("top-level", Some(root.clone()), ROOT),
         ("agent", Some(agent.clone()), AGENT),
-        ("health_checks", root.block("health_checks"), HEALTH),
+        ("Prometheus", telemetry.block("Prometheus"), PROMETHEUS),
+        ("health check", root.block("health_checks"), HEALTH),
     ];
     for (name, block, known) in blocks {
         let unknown = block.map(|block| block.unknown(known)).unwrap_or_default();

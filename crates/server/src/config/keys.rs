@@ -1,24 +1,47 @@
 //! Which keys there are, and which can't be acted on yet.
 
-use steeple_config::{Block, NotYet};
+use steeple_config::{Block, NotYet, WINDOWS};
 
 use super::{ConfigError, invalid};
 
-const fn key(key: &'static str, default: &'static str) -> NotYet {
-    NotYet { key, default }
+const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
+    NotYet { key, default, feature }
 }
+
+const PROFILING: &str = "profiling";
+const WIT: &str = "WIT-SVIDs";
+const METRICS: &str = "more metrics";
 
 /// Keys of the `server` block whose feature comes later, with the value that asks for nothing.
 pub const NOT_YET: &[NotYet] = &[
-    key("federation", ""),
-    key("profiling_enabled", "false"),
-    key("proxy_protocol_trusted_cidrs", ""),
-    key("experimental.auth_opa_policy_engine", ""),
-    key("experimental.feature_flags", ""),
-    key("experimental.named_pipe_name", ""),
-    key("experimental.require_pq_kem", "false"),
-    key("experimental.wit_issuer", ""),
-    key("experimental.wit_key_type", ""),
+    key("federation", "{}", "federation"),
+    key("profiling_enabled", "false", PROFILING),
+    key("profiling_port", "0", PROFILING),
+    key("profiling_freq", "0", PROFILING),
+    key("profiling_names", "", PROFILING),
+    key("proxy_protocol_trusted_cidrs", "", "the PROXY protocol"),
+    key("experimental.auth_opa_policy_engine", "", "policies in Rego"),
+    key("experimental.feature_flags", "", WIT),
+    key("experimental.require_pq_kem", "false", "post-quantum key exchange by force"),
+    key("experimental.wit_issuer", "", WIT),
+    key("experimental.wit_key_type", "", WIT),
+    key("experimental.named_pipe_name", "", WINDOWS),
+];
+
+/// Keys of the `telemetry` block whose feature comes later.
+pub const TELEMETRY_NOT_YET: &[NotYet] = &[
+    key("DogStatsd", "", METRICS),
+    key("Statsd", "", METRICS),
+    key("M3", "", METRICS),
+    key("InMem", "", METRICS),
+    key("Prometheus.tls", "", METRICS),
+    key("MetricPrefix", "spire_server", METRICS),
+    key("EnableTrustDomainLabel", "false", METRICS),
+    key("EnableHostnameLabel", "true", METRICS),
+    key("AllowedPrefixes", "", METRICS),
+    key("BlockedPrefixes", "", METRICS),
+    key("AllowedLabels", "", METRICS),
+    key("BlockedLabels", "", METRICS),
 ];
 
 const SERVER: &[&str] = &[
@@ -59,23 +82,28 @@ const SERVER: &[&str] = &[
 const ROOT: &[&str] = &["server", "plugins", "telemetry", "health_checks"];
 const CA_SUBJECT: &[&str] = &["country", "organization", "common_name"];
 const RATELIMIT: &[&str] = &["attestation", "signing"];
+const PROMETHEUS: &[&str] = &["host", "port", "tls"];
 const HEALTH: &[&str] = &["listener_enabled", "bind_address", "bind_port", "live_path", "ready_path"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
 pub(super) fn check_unknown(root: &Block<'_>, server: &Block<'_>) -> Result<(), ConfigError> {
+    let telemetry = root.block("telemetry").unwrap_or_default();
     let blocks = [
-        ("", Some(root.clone()), ROOT),
+        ("top-level", Some(root.clone()), ROOT),
         ("server", Some(server.clone()), SERVER),
-        ("server.ca_subject", server.block("ca_subject"), CA_SUBJECT),
-        ("server.ratelimit", server.block("ratelimit"), RATELIMIT),
-        ("health_checks", root.block("health_checks"), HEALTH),
+        ("ca_subject", server.block("ca_subject"), CA_SUBJECT),
+        ("ratelimit", server.block("ratelimit"), RATELIMIT),
+        ("Prometheus", telemetry.block("Prometheus"), PROMETHEUS),
+        ("health check", root.block("health_checks"), HEALTH),
     ];
-    for (name, block, known) in blocks {
-        let unknown = block.map(|block| block.unknown(known)).unwrap_or_default();
+    let mut all_known = true;
+    for (section, block, known) in blocks {
+        let mut unknown = block.map(|block| block.unknown(known)).unwrap_or_default();
+        unknown.sort_unstable();
         if !unknown.is_empty() {
-            tracing::error!(section = name, keys = unknown.join(","), "Unknown configuration detected");
-            return Err(invalid("unknown configuration detected"));
+            tracing::error!(section, keys = unknown.join(","), "Unknown configuration detected");
+            all_known = false;
         }
     }
-    Ok(())
+    if all_known { Ok(()) } else { Err(invalid("unknown configuration detected")) }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use steeple_config::{Block, NotYet, refuse_not_yet};
+use steeple_config::Block;
 
 use super::{ConfigError, invalid};
 use crate::core::HealthSettings;
@@ -34,13 +34,6 @@ pub(super) fn prometheus(root: &Block<'_>) -> Result<Option<SocketAddr>, ConfigE
     let host = block.text("host")?.filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".to_owned());
     let port = block.int("port")?.unwrap_or_default();
     resolve("telemetry.Prometheus", &host, &port.to_string()).map(Some)
-}
-
-/// Refuses the sinks that are not there yet.
-pub(super) fn refuse_not_yet_sinks(root: &Block<'_>) -> Result<(), ConfigError> {
-    let keys = ["DogStatsd", "Statsd", "M3", "InMem", "Prometheus.tls"].map(|key| NotYet { key, default: "" });
-    let telemetry = root.block("telemetry").unwrap_or_default();
-    Ok(refuse_not_yet(&telemetry, "telemetry", &keys)?)
 }
 
 fn resolve(what: &str, host: &str, port: &str) -> Result<SocketAddr, ConfigError> {

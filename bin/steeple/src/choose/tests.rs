@@ -1,0 +1,130 @@
+use steeple_config::{PLUGIN_KEYS, parse, read_plugins};
+
+use super::*;
+
+fn plugins(text: &str) -> Vec<PluginBlock> {
+    read_plugins(&Block::of(&parse(&format!("plugins {{ {text} }}")).unwrap())).unwrap()
+}
+
+fn refused<T>(result: Result<T, ChooseError>) -> String {
+    result.err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+/// The rows of a section of the page that tells what is not there yet.
+fn documented(section: &str) -> Vec<&'static str> {
+    let page = include_str!("../../../../docs/reference/not-yet.md");
+    let found = page.split("\n## ").find(|text| text.lines().next() == Some(section));
+    found.unwrap_or_default().lines().filter(|line| line.starts_with("| `")).collect()
+}
+
+fn key_rows(block: &str, keys: &[NotYet]) -> Vec<String> {
+    keys.iter().map(|key| format!("| `{block}.{}` | {} | {} |", key.key, shown(key.default), key.feature)).collect()
+}
+
+fn shown(default: &str) -> String {
+    if default.is_empty() { "not set".to_owned() } else { format!("`{default}`") }
+}
+
+#[test]
+fn documentation_lists_the_keys_and_plugins_that_come_later() {
+    let mut plugin_keys = key_rows("plugins.TYPE.NAME", PLUGIN_KEYS);
+    for (kind, name, keys) in LATER_KEYS {
+        plugin_keys.extend(key_rows(&format!("plugins.{kind}.{name}.plugin_data"), keys));
+    }
+    let mut plugins: Vec<String> = LATER
+        .iter()
+        .flat_map(|(kind, names)| names.iter().map(move |name| format!("| `{kind}` | `{name}` |")))
+        .collect();
+    plugins.push("| `WorkloadAttestor` | `windows` |".to_owned());
+    for (section, rows) in [
+        ("Keys of the server", key_rows("server", steeple_server::config::NOT_YET)),
+        ("Keys of the agent", key_rows("agent", steeple_agent::config::NOT_YET)),
+        ("Keys of the server's telemetry", key_rows("telemetry", steeple_server::config::TELEMETRY_NOT_YET)),
+        ("Keys of the agent's telemetry", key_rows("telemetry", steeple_agent::config::TELEMETRY_NOT_YET)),
+        ("Keys of plugins", plugin_keys),
+        ("Plugins", plugins),
+    ] {
+        assert_eq!(
+            documented(section).join("\n"),
+            rows.join("\n"),
+            "section {section:?} should be\n{}\n",
+            rows.join("\n")
+        );
+    }
+}
+
+#[test]
+fn plugins_that_come_later_are_refused_by_name() {
+    for (kind, names) in LATER {
+        for name in *names {
+            let text = format!("plugin {kind:?}/{name:?} is not available yet");
+            let block = plugins(&format!("{kind} \"{name}\" {{ plugin_data {{}} }}"));
+            assert_eq!(unknown(&block[0]).to_string(), text);
+        }
+    }
+    let block = plugins("WorkloadAttestor \"windows\" { plugin_data {} }");
+    let said = refused(workload_attestors(&block, None, &Clock::system()));
+    assert_eq!(
+        said,
+        "plugin \"WorkloadAttestor\"/\"windows\" is for Windows, which steeple does not run on: remove it"
+    );
+}
+
+#[test]
+fn keys_of_plugins_that_come_later_are_refused_unless_at_their_default() {
+    for (kind, name, keys) in LATER_KEYS {
+        for key in *keys {
+            let with = |value: &str| {
+                check_keys(&plugins(&format!("{kind} \"{name}\" {{ plugin_data {{ {} = {value} }} }}", key.key)))
+            };
+            let said = refused(with("\"something\""));
+            assert!(said.starts_with(&format!("plugin_data.{} is ", key.key)), "{said}");
+            assert!(with("\"\"").is_ok());
+            if !key.default.is_empty() {
+                assert!(with(&format!("\"{}\"", key.default)).is_ok(), "{}", key.key);
+            }
+        }
+    }
+}
+
+#[test]
+fn counts_of_plugins_are_kept() {
+    let none = "plugin type \"KeyManager\" constraint not satisfied: expected exactly 1 but got 0";
+    assert_eq!(refused(server_keys(&[])), none);
+    let two = plugins("KeyManager \"memory\" { plugin_data {} }\nKeyManager \"disk\" { plugin_data {} }");
+    assert_eq!(refused(server_keys(&two)), none.replace("got 0", "got 2"));
+    let other = plugins("Nosuch \"x\" { plugin_data {} }");
+    assert_eq!(refused(check_kinds(&other, &["KeyManager"])), "unsupported plugin type \"Nosuch\"");
+}
+
+#[test]
+fn bad_data_of_server_plugins_is_refused() {
+    let (clock, domain) = (Clock::system(), TrustDomain::parse("t.example").unwrap());
+    let sql = |data: &str| refused(datastore(&plugins(&format!("DataStore \"sql\" {{ plugin_data {{ {data} }} }}"))));
+    let sqlite = "database_type = \"sqlite3\" connection_string = \"x\"";
+    assert_eq!(sql(&format!("{sqlite} max_open_conns = 1 max_idle_conns = 2 conn_max_lifetime = \"1m\"")), "");
+    assert_eq!(sql("connection_string = \"x\""), "datastore-sql: database_type must be set");
+    assert!(
+        sql("database_type \"aws_postgres\" { region = \"x\" } connection_string = \"x\"")
+            .contains("not available yet")
+    );
+    assert!(sql(&format!("{sqlite} max_open_conns = \"x\"")).contains("strconv.ParseInt: parsing \"x\""));
+    let lifetime = "datastore-sql: failed to parse conn_max_lifetime \"x\": time: invalid duration \"x\"";
+    assert_eq!(sql(&format!("{sqlite} conn_max_lifetime = \"x\"")), lifetime);
+    assert!(sql(&format!("{sqlite} disable_migration = \"yes\"")).contains("unknown type *ast.LiteralType"));
+
+    let keys = plugins("KeyManager \"disk\" { plugin_data {} }");
+    assert_eq!(refused(server_keys(&keys)), "keys_path is required");
+    let pop = |data: &str| {
+        let block = plugins(&format!("NodeAttestor \"x509pop\" {{ plugin_data {{ {data} }} }}"));
+        refused(server_attestors(&block, &domain, &clock))
+    };
+    assert_eq!(pop(""), "one of ca_bundle_path or ca_bundle_paths must be configured");
+    let both = "only one of ca_bundle_path or ca_bundle_paths can be configured, not both";
+    assert_eq!(pop("ca_bundle_path = \"x\" ca_bundle_paths = [\"y\"]"), both);
+    let absent = "unable to load trust bundle \"/nonexistent\": open /nonexistent: no such file or directory";
+    assert_eq!(pop("ca_bundle_paths = [\"/nonexistent\"]"), absent);
+    let disk = plugins("UpstreamAuthority \"disk\" { plugin_data {} }");
+    let said = refused(upstream_authority(&disk, &domain, &clock));
+    assert_eq!(said, "'cert_file_path' and 'key_file_path' must be set and not empty");
+}

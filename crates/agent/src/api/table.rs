@@ -1,0 +1,161 @@
+//! One row per RPC of the agent: who may call it, by which rate it is limited, what it yields, and since when it is there.
+
+use self::AuditClass::{Change, Credential, Read};
+use self::Callers::{Anyone, Operator, Workload};
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Whoever reaches the public socket.
+    Anyone,
+    /// A workload on the public socket, attested by the call.
+    Workload,
+    /// Whoever reaches the admin socket.
+    Operator,
+}
+
+/// The limit of calls per workload: a key of `experimental.ratelimit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// None.
+    Unlimited,
+    /// By this key, once there are limits.
+    PerWorkload(&'static str),
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditClass {
+    /// It reads.
+    Read,
+    /// It changes state.
+    Change,
+    /// It hands out a credential.
+    Credential,
+}
+
+/// Whether an RPC is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It is.
+    Now,
+    /// It comes with the feature named.
+    Later(&'static str),
+}
+
+/// A row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Full method, `/package.Service/Method`.
+    pub method: &'static str,
+    /// Who may call it.
+    pub callers: Callers,
+    /// By which rate it is limited.
+    pub rate: Rate,
+    /// What it does.
+    pub audit: AuditClass,
+    /// Whether it is there.
+    pub availability: Availability,
+}
+
+impl Row {
+    /// The service with its package.
+    pub fn service(&self) -> &'static str {
+        self.method.trim_start_matches('/').rsplit_once('/').map_or("", |(service, _)| service)
+    }
+}
+
+const fn row(method: &'static str, callers: Callers, audit: AuditClass) -> Row {
+    Row { method, callers, rate: Rate::Unlimited, audit, availability: Availability::Now }
+}
+
+const fn limited(method: &'static str, key: &'static str, audit: AuditClass) -> Row {
+    Row { method, callers: Workload, rate: Rate::PerWorkload(key), audit, availability: Availability::Now }
+}
+
+const fn later(method: &'static str, callers: Callers, audit: AuditClass, feature: &'static str) -> Row {
+    Row { method, callers, rate: Rate::Unlimited, audit, availability: Availability::Later(feature) }
+}
+
+const WIT: &str = "WIT-SVIDs";
+const DELEGATION: &str = "the Delegated Identity API";
+const REFLECTION: &str = "reflection";
+
+/// All rows.
+#[rustfmt::skip]
+pub const TABLE: &[Row] = &[
+    limited("/SpiffeWorkloadAPI/FetchX509SVID", "fetch_x509_svid", Credential),
+    limited("/SpiffeWorkloadAPI/FetchX509Bundles", "fetch_x509_bundles", Read),
+    limited("/SpiffeWorkloadAPI/FetchJWTSVID", "fetch_jwt_svid", Credential),
+    limited("/SpiffeWorkloadAPI/FetchJWTBundles", "fetch_jwt_bundles", Read),
+    row("/SpiffeWorkloadAPI/ValidateJWTSVID", Workload, Read),
+    later("/SpiffeWorkloadAPI/FetchWITSVID", Workload, Credential, WIT),
+    later("/SpiffeWorkloadAPI/FetchWITBundles", Workload, Read, WIT),
+
+    row("/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets", Workload, Credential),
+    limited("/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets", "stream_secrets", Credential),
+    limited("/envoy.service.secret.v3.SecretDiscoveryService/FetchSecrets", "fetch_secrets", Credential),
+
+    row("/grpc.health.v1.Health/Check", Anyone, Read),
+    row("/grpc.health.v1.Health/List", Anyone, Read),
+    row("/grpc.health.v1.Health/Watch", Anyone, Read),
+
+    later("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Anyone, Read, REFLECTION),
+    later("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Anyone, Read, REFLECTION),
+
+    row("/spire.agent.debug.v1.Debug/GetInfo", Operator, Read),
+
+    row("/spire.api.agent.logger.v1.Logger/GetLogger", Operator, Read),
+    row("/spire.api.agent.logger.v1.Logger/SetLogLevel", Operator, Change),
+    row("/spire.api.agent.logger.v1.Logger/ResetLogLevel", Operator, Change),
+
+    later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToX509SVIDs", Operator, Credential, DELEGATION),
+    later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToX509Bundles", Operator, Read, DELEGATION),
+    later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/FetchJWTSVIDs", Operator, Credential, DELEGATION),
+    later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToJWTBundles", Operator, Read, DELEGATION),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_agent_has_one_row() {
+        let set = prost_types::FileDescriptorSet::decode(steeple_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mut methods = BTreeSet::new();
+        for file in set.file {
+            let package = file.package().to_owned();
+            if package.starts_with("spire.api.server.") {
+                continue;
+            }
+            for service in &file.service {
+                let service_name = if package.is_empty() {
+                    service.name().to_owned()
+                } else {
+                    format!("{package}.{}", service.name())
+                };
+                methods.extend(service.method.iter().map(|method| format!("/{service_name}/{}", method.name())));
+            }
+        }
+        let rows: Vec<String> = TABLE.iter().map(|row| row.method.to_owned()).collect();
+        assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), methods);
+        assert_eq!(rows.len(), methods.len(), "a method has two rows");
+    }
+
+    #[test]
+    fn documentation_lists_what_comes_later() {
+        let page = include_str!("../../../../docs/reference/not-yet.md");
+        let section = page.split("\n## ").find_map(|section| section.strip_prefix("RPCs of the agent\n")).unwrap();
+        let documented: BTreeSet<String> =
+            section.lines().filter(|line| line.starts_with("| `/")).map(str::to_owned).collect();
+        let later = TABLE.iter().filter_map(|row| match row.availability {
+            Availability::Later(feature) => Some(format!("| `{}` | {feature} |", row.method)),
+            Availability::Now => None,
+        });
+        assert_eq!(documented, later.collect());
+    }
+}
