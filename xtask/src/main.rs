@@ -4,6 +4,8 @@ mod arm64;
 mod bench;
 mod docs;
 mod fuzz;
+#[cfg(test)]
+mod habits;
 mod layers;
 mod peers;
 mod report;
