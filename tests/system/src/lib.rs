@@ -1,6 +1,7 @@
 //! The whole program, tested from outside: a rig of a server and an agent, and what SPIRE's commands say to one.
 #![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
 
+pub mod dev;
 pub mod golden;
 pub mod mask;
 pub mod rig;
