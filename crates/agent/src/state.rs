@@ -78,18 +78,7 @@ impl Memory {
     /// # Errors
     /// When the file can't be written; what was remembered before still is.
     pub fn write(&self, remembered: &Remembered) -> io::Result<()> {
-        let encode = |ders: &[Vec<u8>]| {
-            let block = |der: &Vec<u8>| BASE64_STANDARD.encode(pem::encode("CERTIFICATE", der));
-            Some(ders.iter().map(block).collect())
-        };
-        let file = DataFile {
-            svid: encode(&remembered.svid),
-            bundle: encode(&remembered.bundle),
-            reattestable: remembered.reattestable,
-            bootstrap_start_time: zero_time(),
-            ..DataFile::default()
-        };
-        let text = serde_json::to_vec(&file)?;
+        let text = encode(remembered)?;
         let beside = self.path.with_extension("json.tmp");
         let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         out.write_all(&text)?;
@@ -97,6 +86,25 @@ impl Memory {
         std::fs::rename(&beside, &self.path)?;
         File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
+}
+
+/// The content of the file.
+///
+/// # Errors
+/// [`io::Error`] of the JSON writer.
+pub fn encode(remembered: &Remembered) -> io::Result<Vec<u8>> {
+    let blocks = |ders: &[Vec<u8>]| {
+        let block = |der: &Vec<u8>| BASE64_STANDARD.encode(pem::encode("CERTIFICATE", der));
+        Some(ders.iter().map(block).collect())
+    };
+    let file = DataFile {
+        svid: blocks(&remembered.svid),
+        bundle: blocks(&remembered.bundle),
+        reattestable: remembered.reattestable,
+        bootstrap_start_time: zero_time(),
+        ..DataFile::default()
+    };
+    Ok(serde_json::to_vec(&file)?)
 }
 
 /// Reads the content of the file.

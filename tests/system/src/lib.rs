@@ -4,4 +4,5 @@
 pub mod dev;
 pub mod golden;
 pub mod mask;
+pub mod pair;
 pub mod rig;

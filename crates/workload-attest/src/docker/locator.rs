@@ -38,11 +38,18 @@ pub(super) enum LocatorError {
 pub(super) fn locate(root: &Path, pid: u32) -> Result<Option<Located>, LocatorError> {
     let process = root.join("proc").join(pid.to_string());
     let cgroups = read(&process.join("cgroup"))?;
+    located(&cgroups, || read(&process.join("mountinfo")))
+}
+
+/// The container that the text of `cgroup`, or else that of `mountinfo`, tells of.
+pub(super) fn located(
+    cgroups: &str,
+    mountinfo: impl FnOnce() -> Result<String, LocatorError>,
+) -> Result<Option<Located>, LocatorError> {
     let groups: Vec<&str> = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).collect();
     let mut id = agreed_id(groups.iter().copied())?;
     if id.is_none() {
-        let mounts = read(&process.join("mountinfo"))?;
-        id = agreed_id(mounts.lines().filter_map(cgroup_mount_root))?;
+        id = agreed_id(mountinfo()?.lines().filter_map(cgroup_mount_root))?;
     }
     Ok(id.map(|container_id| Located { container_id, engine: engine(&groups) }))
 }
@@ -106,7 +113,7 @@ mod tests {
 
     const A: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn located(cgroup: &str, mountinfo: &str) -> Result<Option<Located>, LocatorError> {
+    fn located_in(cgroup: &str, mountinfo: &str) -> Result<Option<Located>, LocatorError> {
         let dir = tempfile::tempdir().unwrap();
         let process = dir.path().join("proc/7");
         std::fs::create_dir_all(&process).unwrap();
@@ -123,15 +130,15 @@ mod tests {
             format!("0::/system.slice/docker-{A}.scope\n"),
             format!("0::/docker/{A}/init.scope\n"),
         ] {
-            assert_eq!(located(&group, "").unwrap(), docker, "{group}");
+            assert_eq!(located_in(&group, "").unwrap(), docker, "{group}");
         }
     }
 
     #[test]
     fn podman_is_told_by_its_cgroup_and_its_owner_by_the_slice() {
-        let rootful = located(&format!("0::/machine.slice/libpod-{A}.scope\n"), "").unwrap().unwrap();
+        let rootful = located_in(&format!("0::/machine.slice/libpod-{A}.scope\n"), "").unwrap().unwrap();
         assert_eq!(rootful.engine, Engine::Podman { owner: None });
-        let rootless = located(&format!("0::/user.slice/user-1000.slice/user@1000.service/libpod-{A}.scope\n"), "");
+        let rootless = located_in(&format!("0::/user.slice/user-1000.slice/user@1000.service/libpod-{A}.scope\n"), "");
         assert_eq!(rootless.unwrap().unwrap().engine, Engine::Podman { owner: Some(1000) });
     }
 
@@ -139,16 +146,16 @@ mod tests {
     fn a_forged_mount_does_not_outweigh_the_kernels_cgroup() {
         let forged = "b".repeat(64);
         let mountinfo = format!("30 20 0:1 /docker/{forged} /sys/fs/cgroup rw - cgroup2 cgroup rw\n");
-        let found = located(&format!("0::/docker/{A}\n"), &mountinfo).unwrap().unwrap();
+        let found = located_in(&format!("0::/docker/{A}\n"), &mountinfo).unwrap().unwrap();
         assert_eq!(found.container_id, A);
-        assert_eq!(located("0::/\n", &mountinfo).unwrap().unwrap().container_id, forged);
+        assert_eq!(located_in("0::/\n", &mountinfo).unwrap().unwrap().container_id, forged);
     }
 
     #[test]
     fn disagreement_is_refused_and_other_processes_are_no_containers() {
-        let error = located(&format!("2:cpu:/docker/{A}\n1:memory:/docker/{}\n", "b".repeat(64)), "").unwrap_err();
+        let error = located_in(&format!("2:cpu:/docker/{A}\n1:memory:/docker/{}\n", "b".repeat(64)), "").unwrap_err();
         assert!(error.to_string().starts_with("multiple container IDs found"), "{error}");
-        assert_eq!(located("0::/user.slice\n", "").unwrap(), None);
+        assert_eq!(located_in("0::/user.slice\n", "").unwrap(), None);
         assert_eq!(locate(Path::new("/nowhere"), 1).unwrap(), None);
     }
 }

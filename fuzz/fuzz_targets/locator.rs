@@ -1,0 +1,16 @@
+//! Cgroup paths and mounts: who is in a container is named by a whole container ID that stands there.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use steeple_workload_attest::docker::container_of;
+
+fuzz_target!(|text: &str| {
+    let (cgroup, mountinfo) = text.split_once('\0').unwrap_or((text, ""));
+    let Ok(Some(id)) = container_of(cgroup, mountinfo) else { return };
+    assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert!(cgroup.contains(&id) || mountinfo.contains(&id));
+    // What the kernel says outweighs the mounts.
+    if let Ok(Some(of_cgroup)) = container_of(cgroup, "") {
+        assert_eq!(of_cgroup, id);
+    }
+});

@@ -1,0 +1,294 @@
+//! A server and agents that tests start, kill and start again over the same files.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::golden::Outcome;
+use crate::rig::{TRUST_DOMAIN, binary, uid};
+
+/// Longest that anything may take; what works takes a fraction of it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The files of a server and of agents, with nothing running yet.
+pub struct Pair {
+    folder: TempDir,
+    port: u16,
+    /// Lines for the `server` block.
+    pub server_lines: String,
+    /// Where the server keeps its database and keys; below the folder unless a test says otherwise.
+    pub server_data: PathBuf,
+}
+
+/// A running program; it is killed when it is dropped.
+pub struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Pair {
+    /// A place for a server, without keys or database yet.
+    ///
+    /// # Errors
+    /// When the folder or a free port can't be had.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server_data = folder.path().join("server");
+        fs::create_dir(&server_data)?;
+        Ok(Self { folder, port, server_lines: String::new(), server_data })
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The server's database.
+    pub fn database(&self) -> PathBuf {
+        self.server_data.join("db.sqlite3")
+    }
+
+    /// The server's keys.
+    pub fn server_keys(&self) -> PathBuf {
+        self.server_data.join("keys.json")
+    }
+
+    /// Where the agent `name` keeps what it remembers.
+    pub fn agent_data(&self, name: &str) -> PathBuf {
+        self.path(name)
+    }
+
+    /// Starts the server and waits until it is healthy.
+    ///
+    /// # Errors
+    /// With its log when it ends or is not healthy in time.
+    pub fn start_server(&self) -> Result<Program> {
+        let mut program = self.launch_server()?;
+        program.wait_for(|| Ok(self.server("healthcheck", &[])?.exit == 0))?;
+        Ok(program)
+    }
+
+    /// Starts the server, whatever becomes of it.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn launch_server(&self) -> Result<Program> {
+        let (data, lines) = (self.server_data.display(), &self.server_lines);
+        let socket = self.path("server.sock");
+        let config = format!(
+            r#"server {{
+  bind_address = "127.0.0.1"
+  bind_port = {port}
+  trust_domain = "{TRUST_DOMAIN}"
+  data_dir = "{data}"
+  socket_path = "{socket}"
+  log_level = "DEBUG"
+  ratelimit {{ attestation = false }}
+  {lines}
+}}
+plugins {{
+  DataStore "sql" {{ plugin_data {{ database_type = "sqlite3" connection_string = "{data}/db.sqlite3" }} }}
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  KeyManager "disk" {{ plugin_data {{ keys_path = "{data}/keys.json" }} }}
+}}
+"#,
+            port = self.port,
+            socket = socket.display(),
+        );
+        self.launch("server", "server", &config, &[])
+    }
+
+    /// Starts the agent `name` and waits until a workload has its SVID from it.
+    ///
+    /// # Errors
+    /// With its log when it ends or serves nothing in time.
+    pub fn start_agent(&self, name: &str, token: Option<&str>) -> Result<Program> {
+        let mut program = self.launch_agent(name, token)?;
+        program.wait_for(|| Ok(self.fetch(name)?.exit == 0))?;
+        Ok(program)
+    }
+
+    /// Starts the agent `name`, whatever becomes of it.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn launch_agent(&self, name: &str, token: Option<&str>) -> Result<Program> {
+        let data = self.agent_data(name);
+        fs::create_dir_all(&data)?;
+        let config = format!(
+            r#"agent {{
+  data_dir = "{data}"
+  server_address = "127.0.0.1"
+  server_port = {port}
+  trust_domain = "{TRUST_DOMAIN}"
+  socket_path = "{socket}"
+  insecure_bootstrap = true
+  log_level = "DEBUG"
+}}
+plugins {{
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  KeyManager "disk" {{ plugin_data {{ directory = "{data}" }} }}
+  WorkloadAttestor "unix" {{ plugin_data {{}} }}
+}}
+"#,
+            data = data.display(),
+            port = self.port,
+            socket = self.socket(name).display(),
+        );
+        let token: Vec<&str> = token.into_iter().flat_map(|token| ["-joinToken", token]).collect();
+        self.launch(name, "agent", &config, &token)
+    }
+
+    /// Makes a join token for the agent `name`, and registers this user's workload under it.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn admit(&self, name: &str) -> Result<String> {
+        let node = format!("spiffe://{TRUST_DOMAIN}/node/{name}");
+        let token = self.token(&["-spiffeID", &node])?;
+        let (workload, selector) = (format!("spiffe://{TRUST_DOMAIN}/workload/{name}"), format!("unix:uid:{}", uid()));
+        let entry = ["-parentID", &node, "-spiffeID", &workload, "-selector", &selector];
+        let created = self.server("entry create", &entry)?;
+        if created.exit != 0 && !created.stderr.contains("AlreadyExists") {
+            bail!("entry create: {created:?}");
+        }
+        Ok(token)
+    }
+
+    /// Makes a join token.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn token(&self, flags: &[&str]) -> Result<String> {
+        let outcome = self.server("token generate", flags)?;
+        let token = outcome.stdout.lines().next().and_then(|line| line.strip_prefix("Token: "));
+        token.map(str::to_owned).with_context(|| format!("no token: {outcome:?}"))
+    }
+
+    /// Runs a command of the server to its end.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn server(&self, words: &str, flags: &[&str]) -> Result<Outcome> {
+        self.run("server", words, &self.path("server.sock"), flags)
+    }
+
+    /// Fetches the X.509-SVIDs of this user from the agent `name`.
+    ///
+    /// # Errors
+    /// When the command can't be started.
+    pub fn fetch(&self, name: &str) -> Result<Outcome> {
+        self.run("agent", "api fetch x509", &self.socket(name), &["-timeout", "2s"])
+    }
+
+    fn socket(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}-api/api.sock"))
+    }
+
+    fn run(&self, program: &str, words: &str, socket: &Path, flags: &[&str]) -> Result<Outcome> {
+        let mut command = Command::new(binary()?);
+        command.arg(program).args(words.split(' ')).arg("-socketPath").arg(socket).args(flags);
+        let output = command.stdin(Stdio::null()).output()?;
+        Ok(Outcome {
+            exit: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    fn launch(&self, name: &str, program: &str, config: &str, flags: &[&str]) -> Result<Program> {
+        let path = self.path(&format!("{name}.conf"));
+        fs::write(&path, config)?;
+        let log = self.path(&format!("{name}.log"));
+        let file = fs::File::create(&log)?;
+        let mut command = Command::new(binary()?);
+        command.args([program, "run", "-config"]).arg(path).args(flags);
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        Ok(Program { child: command.spawn()?, log })
+    }
+}
+
+impl Program {
+    /// Ends the program as a power cut would.
+    ///
+    /// # Errors
+    /// When it can't be waited for.
+    pub fn kill(&mut self) -> Result<()> {
+        let _gone_already = self.child.kill();
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the program to stop.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn terminate(&self) -> Result<()> {
+        let id = rustix::process::Pid::from_child(&self.child);
+        Ok(rustix::process::kill_process(id, rustix::process::Signal::TERM)?)
+    }
+
+    /// Waits for the end of the program.
+    ///
+    /// # Errors
+    /// With its log when it does not end.
+    pub fn end(&mut self) -> Result<ExitStatus> {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > limit {
+                bail!("still running\n{}", self.log());
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether the program ended already.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// What the program wrote on either stream.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until `holds`.
+    ///
+    /// # Errors
+    /// With the log when the program ends before, or in a minute it does not hold.
+    pub fn wait_for(&mut self, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            if holds()? {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("ended with {status}\n{}", self.log());
+            }
+            if Instant::now() > limit {
+                bail!("not in time\n{}", self.log());
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _gone_already = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
