@@ -4,5 +4,6 @@
 pub mod dev;
 pub mod golden;
 pub mod mask;
+pub mod mounts;
 pub mod pair;
 pub mod rig;

@@ -24,6 +24,8 @@ pub struct Pair {
     pub server_lines: String,
     /// Where the server keeps its database and keys; below the folder unless a test says otherwise.
     pub server_data: PathBuf,
+    /// The server's keys; in `server_data` unless a test says otherwise.
+    pub server_keys: PathBuf,
 }
 
 /// A running program; it is killed when it is dropped.
@@ -42,7 +44,8 @@ impl Pair {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let server_data = folder.path().join("server");
         fs::create_dir(&server_data)?;
-        Ok(Self { folder, port, server_lines: String::new(), server_data })
+        let server_keys = server_data.join("keys.json");
+        Ok(Self { folder, port, server_lines: String::new(), server_data, server_keys })
     }
 
     /// A path in the folder.
@@ -53,11 +56,6 @@ impl Pair {
     /// The server's database.
     pub fn database(&self) -> PathBuf {
         self.server_data.join("db.sqlite3")
-    }
-
-    /// The server's keys.
-    pub fn server_keys(&self) -> PathBuf {
-        self.server_data.join("keys.json")
     }
 
     /// Where the agent `name` keeps what it remembers.
@@ -96,11 +94,12 @@ impl Pair {
 plugins {{
   DataStore "sql" {{ plugin_data {{ database_type = "sqlite3" connection_string = "{data}/db.sqlite3" }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
-  KeyManager "disk" {{ plugin_data {{ keys_path = "{data}/keys.json" }} }}
+  KeyManager "disk" {{ plugin_data {{ keys_path = "{keys}" }} }}
 }}
 "#,
             port = self.port,
             socket = socket.display(),
+            keys = self.server_keys.display(),
         );
         self.launch("server", "server", &config, &[])
     }
@@ -263,6 +262,11 @@ impl Program {
     /// What the program wrote on either stream.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The file that both streams go to.
+    pub fn log_path(&self) -> PathBuf {
+        self.log.clone()
     }
 
     /// Waits until `holds`.

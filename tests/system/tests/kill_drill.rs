@@ -174,7 +174,7 @@ impl Drill {
                 ensure!(found == 1, "{what} {key} was acknowledged and is lost");
             }
         }
-        is_json(&self.pair.server_keys())?;
+        is_json(&self.pair.server_keys)?;
         is_json(&self.pair.agent_data(RESIDENT).join("agent-data.json"))?;
         is_json(&self.pair.agent_data(RESIDENT).join("keys.json"))?;
         let bundle = self.pair.server("bundle show", &["-format", "spiffe"])?.stdout;
