@@ -11,6 +11,7 @@ mod peers;
 mod report;
 mod run;
 mod scope;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ usage: cargo xtask COMMAND
   test [--require-peers]     all tests; a missing peer is listed, or with the flag fails
   peers [install [NAME…]]    lists the programs that tests talk to, or installs them
   fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
-  soak [--seconds N]         fuzzes each target for long (60 s)
+  soak [--seconds N]         the long drills: fuzzes each target (60 s), kills fifty times, measures
   bench --against-spire      measures steeple beside Go SPIRE in the same run";
 
 fn main() -> ExitCode {
@@ -49,8 +50,8 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "docs" => docs::check(),
         "test" => test::run(rest),
         "peers" => peers::run(rest),
-        "fuzz" => fuzz::run(rest, 5),
-        "soak" => fuzz::run(rest, 60),
+        "fuzz" => fuzz::run(rest),
+        "soak" => soak::run(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

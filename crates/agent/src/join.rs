@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use crate::server::with_causes;
 
-pub(crate) use attest::{attest, restore};
+pub(crate) use attest::{AttestKey, attest, restore};
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use renew::renew;
 

@@ -17,7 +17,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::core::Core;
 use crate::identity::AgentSvid;
-use crate::join::{self, JoinError, denial_reason};
+use crate::join::{self, AttestKey, JoinError, denial_reason};
 use crate::server::{CALL_DEADLINE, with_causes};
 use crate::state::{Memory, Remembered};
 use crate::svid::renew_svids;
@@ -62,13 +62,17 @@ impl Manager {
         let now = self.core.clock.now();
         if let Some(svid) = restored.filter(|svid| svid.not_after() > now) {
             info!(spiffe_id = %svid.id, subsystem_name = "attestor", "SVID is available. Skipping node attestation");
-            return self.adopt(svid);
+            self.show(svid);
+            return Ok(());
         }
         info!(subsystem_name = "attestor", "SVID is not found. Starting node attestation");
         let mut backoff = Backoff::new(Duration::from_secs(5), 1.5, ATTEST_FOR);
         let began = self.core.clock.monotonic();
+        // Who never remembered anything may have been killed before the answer came; so may the attempt before this one.
+        let mut key =
+            if *remembered == Remembered::default() { AttestKey::OfLostAttempt } else { AttestKey::New(None) };
         loop {
-            let error = match self.attest().await {
+            let error = match self.attest(key).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -79,13 +83,15 @@ impl Manager {
             }
             error!(%error, retry_interval = ?pause, subsystem_name = "attestor", "Failed to attest");
             self.core.clock.sleep(pause).await;
+            key = AttestKey::OfLostAttempt;
         }
     }
 
     /// Attests and takes over the new SVID.
-    async fn attest(&self) -> Result<(), JoinError> {
+    async fn attest(&self, key: AttestKey<'_>) -> Result<(), JoinError> {
         let core = &self.core;
-        let in_use = core.tls.svid().map(|svid| svid.key_id.clone());
+        // A token is good for once: what comes of it must find its place.
+        self.memory.check_writable().map_err(|error| JoinError::Failed(error.to_string()))?;
         // Who has to attest shows no SVID: the one that it has may be what the server refuses.
         *core.tls.svid.write() = None;
         core.server.renew();
@@ -97,7 +103,7 @@ impl Manager {
         } else {
             core.server.channel().map_err(JoinError::Failed)?
         };
-        let attesting = join::attest(channel, &*self.attestor, &*self.keys, in_use.as_deref());
+        let attesting = join::attest(channel, &*self.attestor, &*self.keys, key);
         let svid = core.clock.timeout(CALL_DEADLINE, attesting).await;
         let svid = svid.unwrap_or_else(|_| Err(JoinError::Failed("attestation took too long".to_owned())))?;
         info!(reattestable = svid.reattestable, spiffe_id = %svid.id, subsystem_name = "attestor", "Node attestation was successful");
@@ -107,9 +113,19 @@ impl Manager {
     /// Shows `svid` from now on, and remembers it first.
     fn adopt(&self, svid: AgentSvid) -> Result<(), Ended> {
         self.remember(Some(&svid))?;
+        self.show(svid);
+        Ok(())
+    }
+
+    fn show(&self, svid: AgentSvid) {
         *self.core.tls.svid.write() = Some(Arc::new(svid));
         self.core.server.renew();
-        Ok(())
+    }
+
+    /// Attests with a new key, in place of the SVID that is in use.
+    async fn attest_again(&self) -> Result<(), JoinError> {
+        let in_use = self.core.tls.svid().map(|svid| svid.key_id.clone());
+        self.attest(AttestKey::New(in_use.as_deref())).await
     }
 
     fn remember(&self, svid: Option<&AgentSvid>) -> Result<(), Ended> {
@@ -219,7 +235,7 @@ impl Manager {
     async fn rotate(&self, current: &AgentSvid) -> Result<(), Status> {
         debug!(subsystem_name = "svid_rotator", "Rotating agent SVID");
         let renewed = if current.reattestable {
-            self.attest().await
+            self.attest_again().await
         } else {
             let channel = self.core.server.channel().map_err(Status::unavailable)?;
             match join::renew(channel, &*self.keys, current).await {
@@ -274,7 +290,7 @@ impl Manager {
             return Err(Ended::MustAttest(format!("{reason:?}")));
         }
         warn!("Agent needs to re-attest; will attempt to re-attest");
-        match self.attest().await {
+        match self.attest_again().await {
             Err(error) if error.is_final() => Err(Ended::Join(error.to_string())),
             Err(error) => {
                 error!(%error, subsystem_name = "attestor", "Failed to attest");

@@ -12,6 +12,8 @@ use steeple_crypto::{pem, x509::Certificate};
 
 /// Largest file read, in bytes.
 const MAX_LENGTH: u64 = 4 << 20;
+/// What the file of an agent with some authorities comes to, in bytes.
+const USUAL_LENGTH: usize = 16 << 10;
 
 /// What an agent remembers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +64,10 @@ impl Memory {
     /// # Errors
     /// When the file can't be read or is not what an agent wrote; the error names it.
     pub fn read(&self) -> io::Result<Remembered> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+        let named = |error: io::Error| {
+            let way_out = "restore it from a backup, or move it away and the agent attests anew";
+            io::Error::new(error.kind(), format!("{}: {error}; {way_out}", self.path.display()))
+        };
         match std::fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Remembered::default()),
             Err(error) => return Err(named(error)),
@@ -76,15 +81,35 @@ impl Memory {
     /// Remembers, as a whole or not at all.
     ///
     /// # Errors
-    /// When the file can't be written; what was remembered before still is.
+    /// When the file can't be written; what was remembered before still is. The error names the file.
     pub fn write(&self, remembered: &Remembered) -> io::Result<()> {
-        let text = encode(remembered)?;
+        let put = || {
+            let beside = self.write_beside(&encode(remembered)?)?;
+            std::fs::rename(&beside, &self.path)?;
+            File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        };
+        put().map_err(|error| self.unwritten(&error))
+    }
+
+    /// Makes sure that [`Memory::write`] will find its place: asked before what is then remembered can be had only once.
+    ///
+    /// # Errors
+    /// When the file could not be written now. The error names the file.
+    pub fn check_writable(&self) -> io::Result<()> {
+        let probe = || std::fs::remove_file(self.write_beside(&[b' '; USUAL_LENGTH])?);
+        probe().map_err(|error| self.unwritten(&error))
+    }
+
+    fn write_beside(&self, content: &[u8]) -> io::Result<PathBuf> {
         let beside = self.path.with_extension("json.tmp");
         let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        out.write_all(&text)?;
+        out.write_all(content)?;
         out.sync_all()?;
-        std::fs::rename(&beside, &self.path)?;
-        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        Ok(beside)
+    }
+
+    fn unwritten(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("unable to write {}: {error}", self.path.display()))
     }
 }
 
@@ -140,6 +165,18 @@ fn invalid(reason: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_that_cannot_be_written_is_named_before_anything_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = Memory::new(dir.path());
+        memory.check_writable().unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let gone = Memory::new(&dir.path().join("gone"));
+        for error in [gone.check_writable().unwrap_err(), gone.write(&Remembered::default()).unwrap_err()] {
+            assert!(error.to_string().contains("gone/agent-data.json: "), "{error}");
+        }
+    }
 
     #[test]
     fn no_file_is_nothing_and_a_damaged_one_is_named() {

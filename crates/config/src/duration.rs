@@ -3,6 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+/// As far as Go's durations go, which is some 292 years.
+const LONGEST_NANOSECONDS: u128 = i64::MAX.unsigned_abs() as u128;
+
 /// Reads a duration such as `1h30m` or `1.5s`; the errors are those of Go's `time.ParseDuration`.
 ///
 /// # Errors
@@ -37,7 +40,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             "h" => 3_600_000_000_000,
             _ => return Err(format!("time: unknown unit {unit:?} in duration {text:?}")),
         };
-        total = scaled(number, nanoseconds).and_then(|part| total.checked_add(part)).ok_or_else(invalid)?;
+        let sum = scaled(number, nanoseconds).and_then(|part| total.checked_add(part));
+        total = sum.filter(|sum| sum.as_nanos() <= LONGEST_NANOSECONDS).ok_or_else(invalid)?;
         rest = after;
     }
     Ok(total)
@@ -52,9 +56,7 @@ fn scaled(number: &str, nanoseconds: u64) -> Option<Duration> {
         weight /= 10;
         total += u128::from(digit.to_digit(10)?) * weight;
     }
-    // As far as Go's durations go, which is some 292 years.
-    let limit = u128::from(i64::MAX.unsigned_abs());
-    (total <= limit).then(|| u64::try_from(total).ok()).flatten().map(Duration::from_nanos)
+    u64::try_from(total).ok().map(Duration::from_nanos)
 }
 
 /// Writes a duration as Go's `Duration.String`: `1h0m0s`, `1.5s`, `20ms`, `0s`.
@@ -110,6 +112,7 @@ mod tests {
             ("1", "time: missing unit in duration \"1\""),
             ("x", "time: invalid duration \"x\""),
             ("99999999999h", "time: invalid duration \"99999999999h\""),
+            ("2562047h60m", "time: invalid duration \"2562047h60m\""),
         ] {
             assert_eq!(parse_duration(text).unwrap_err(), error);
         }

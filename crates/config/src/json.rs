@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::ParseError;
+use crate::parser::MAX_DEPTH;
 use crate::tree::{Item, Key, Object, Value};
 
 pub(crate) fn parse(text: &str) -> Result<Object, ParseError> {
@@ -12,9 +13,22 @@ pub(crate) fn parse(text: &str) -> Result<Object, ParseError> {
         message: error.to_string(),
     })?;
     match json {
+        Json::Object(_) if depth(&json) > MAX_DEPTH => {
+            Err(ParseError { line: 1, column: 1, message: "nested deeper than 64 blocks".to_owned() })
+        }
         Json::Object(members) => Ok(object(members)),
         _ => Err(ParseError { line: 1, column: 1, message: "configuration is not an object".to_owned() }),
     }
+}
+
+/// How many objects and lists stand within one another; the reader of JSON itself stops at 128.
+fn depth(json: &Json) -> usize {
+    let inner = match json {
+        Json::Array(values) => values.iter().map(depth).max(),
+        Json::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    inner.unwrap_or_default() + 1
 }
 
 fn object(members: serde_json::Map<String, Json>) -> Object {

@@ -5,7 +5,7 @@ use crate::lexer::{Lexer, Position, Token};
 use crate::tree::{Item, Key, Object, Value};
 
 /// Deepest nesting read.
-const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 pub(crate) fn parse(text: &str) -> Result<Object, ParseError> {
     let mut parser = Parser { lexer: Lexer::new(text), ahead: None };
@@ -186,6 +186,8 @@ mod tests {
             assert_eq!((error.line, error.column), place, "{text}: {error}");
         }
         assert!(parse(&"a {".repeat(1000)).is_err());
+        let json = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert!(crate::parse(&json(64)).is_ok() && crate::parse(&json(65)).is_err());
         assert!(parse(&format!("a = {}", "[".repeat(1000))).is_err());
     }
 }

@@ -11,7 +11,7 @@ pub fn print(object: &Object) -> String {
         for (index, key) in item.keys.iter().enumerate() {
             let separator = if index == 0 { "" } else { " " };
             // Writing to a string can't fail.
-            let _written = write!(out, "{separator}{:?}", key.text);
+            let _written = write!(out, "{separator}{}", quoted(&key.text));
         }
         match &item.value {
             Value::Object(inner) => {
@@ -39,8 +39,11 @@ fn literal(value: &Value) -> String {
 
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
+            // Within `${…}` nothing is escaped, so no text may open one.
+            '$' if chars.peek() == Some(&'{') => out.push_str("\\x24"),
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
@@ -55,6 +58,16 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::{Block, parse};
+
+    #[test]
+    fn any_text_survives() {
+        for text in ["${", "${\"}\\", "$${a}\n", "\u{7f}\u{0}\t", "\u{e9} \u{2028}"] {
+            let json = serde_json::json!({ text: { "a": text } }).to_string();
+            let object = parse(&json).unwrap();
+            let again = parse(&super::print(&object)).unwrap();
+            assert_eq!(Block::of(&again).block(text).unwrap().text("a").unwrap().as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn what_is_printed_says_the_same() {

@@ -26,7 +26,10 @@ impl DiskKeys {
     /// [`PluginError`] that names the file when it can't be read or holds something else than keys.
     pub fn open(path: PathBuf) -> Result<Self, PluginError> {
         let wrong = |reason: String| {
-            let message = format!("unable to load keys from {}: {reason}", path.display());
+            let message = format!(
+                "unable to load keys from {}: {reason}; restore it from a backup, or move it away to begin with new keys",
+                path.display()
+            );
             PluginError::new(KIND, NAME, ErrorClass::Malformed, message)
         };
         let mut keys = BTreeMap::new();

@@ -20,6 +20,7 @@ use crate::api::limits::{Limits, RateSettings};
 use crate::api::status::Failure;
 use crate::entries::Entries;
 use crate::identity::ServerIdentity;
+use crate::joins::RecentJoins;
 use crate::parts::{CallMetrics, LogControl};
 
 /// What a server is told by its configuration, validated.
@@ -100,6 +101,7 @@ pub(crate) struct Core {
     pub(crate) identity: watch::Receiver<Option<Arc<ServerIdentity>>>,
     pub(crate) attestors: HashMap<String, Arc<dyn NodeAttestor>>,
     pub(crate) limits: Limits,
+    pub(crate) joins: RecentJoins,
     pub(crate) log: Arc<dyn LogControl>,
     pub(crate) metrics: Arc<dyn CallMetrics>,
     pub(crate) started: Duration,

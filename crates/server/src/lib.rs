@@ -10,6 +10,7 @@ mod entries;
 mod health;
 mod identity;
 mod jobs;
+mod joins;
 mod ops;
 mod parts;
 mod server;

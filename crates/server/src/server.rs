@@ -27,6 +27,7 @@ use crate::entries::Entries;
 use crate::health::Health;
 use crate::identity::ServerTls;
 use crate::jobs::{self, Ingredients};
+use crate::joins::RecentJoins;
 use crate::parts::Parts;
 
 /// How long tasks may drain.
@@ -129,6 +130,7 @@ impl Server {
             node_attestors.into_iter().map(|attestor| (attestor.name().to_owned(), attestor)).collect();
         let core = Arc::new(Core {
             limits: Limits::new(settings.rate_limits, clock.clone()),
+            joins: RecentJoins::default(),
             started: clock.monotonic(),
             issuers: keeper.issuers(),
             identity: identity.subscribe(),

@@ -1,7 +1,7 @@
 //! The backend that a [`Store`](steeple_store::Store) runs on.
 
 use steeple_clock::Clock;
-use steeple_store::{Backend, ReadWork, StoreError, WriteWork};
+use steeple_store::{Backend, ErrorClass, ReadWork, StoreError, WriteWork};
 use steeple_types::Revision;
 
 use crate::changes;
@@ -27,8 +27,13 @@ impl SqlBackend {
     pub fn open(config: &SqlConfig, clock: Clock) -> Result<Self> {
         config.validate()?;
         let database = Sqlite::open(&config.connection_string)?;
-        let origin =
-            database.write(|connection| schema::prepare(connection, clock.now(), !config.disable_migration))?;
+        let prepared = database.write(|connection| schema::prepare(connection, clock.now(), !config.disable_migration));
+        let origin = prepared.map_err(|error| match error.class {
+            ErrorClass::Unfit => {
+                StoreError::new(error.class, format!("{}; it is in \"{}\"", error.message, database.file()))
+            }
+            _ => error,
+        })?;
         Ok(Self { database, clock, origin })
     }
 
@@ -59,7 +64,7 @@ impl Backend for SqlBackend {
 #[cfg(test)]
 mod tests {
     use steeple_store::units::{CreateJoinToken, StoreCaJournal};
-    use steeple_store::{CaJournal, ErrorClass, JoinToken, Unit};
+    use steeple_store::{CaJournal, JoinToken, Unit};
 
     use super::*;
 

@@ -39,6 +39,11 @@ impl Sqlite {
         Ok(Self { target, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 
+    /// The file, for messages.
+    pub(crate) fn file(&self) -> &str {
+        &self.target.file
+    }
+
     pub(crate) fn engine_version() -> &'static str {
         rusqlite::version()
     }

@@ -60,7 +60,7 @@ fn server_on_a_read_only_disk_says_so() {
         let mut server = pair.launch_server()?;
         ensure!(!server.end()?.success());
         let (log, path) = (server.log(), pair.database().display().to_string());
-        ensure!(log.contains(&path) && log.contains("read-only"), "{log}");
+        ensure!(log.contains(&path) && log.contains("must be able to write there"), "{log}");
         set_read_only(&pair.server_data, false)?;
         pair.start_server()?;
         Ok(())

@@ -64,6 +64,21 @@ fn killed_server_and_agents_lose_nothing_and_come_back() {
     drill.close().with_context(|| format!("after the rounds of seed {seed}")).unwrap();
 }
 
+/// The state that a kill leaves between the use of a token and the writing of what it gave.
+#[test]
+fn agent_killed_before_it_kept_its_svid_comes_back_with_its_token() {
+    let pair = Pair::new().unwrap();
+    let _server = pair.start_server().unwrap();
+    let token = pair.admit(RESIDENT).unwrap();
+    let mut agent = pair.start_agent(RESIDENT, Some(&token)).unwrap();
+    agent.kill().unwrap();
+    std::fs::remove_file(pair.agent_data(RESIDENT).join("agent-data.json")).unwrap();
+    let mut agent = pair.start_agent(RESIDENT, Some(&token)).unwrap();
+    agent.kill().unwrap();
+    // Kept now: it needs no token.
+    pair.start_agent(RESIDENT, None).unwrap();
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

@@ -33,16 +33,31 @@ pub(super) async fn csr(signer: &dyn Signer) -> Result<Vec<u8>, JoinError> {
     Ok(finish_csr(&body, algorithm, &signature))
 }
 
+/// With which key to attest.
+#[derive(Clone, Copy)]
+pub(crate) enum AttestKey<'a> {
+    /// A new one, in another place than the key that is in use.
+    New(Option<&'a str>),
+    /// That of an attempt whose answer never came, if there is one: the server may know it already.
+    OfLostAttempt,
+}
+
 /// Attests over `channel` and yields the agent's SVID.
 pub(crate) async fn attest(
     channel: Channel,
     attestor: &dyn AgentNodeAttestor,
     keys: &dyn KeyManager,
-    key_in_use: Option<&str>,
+    which: AttestKey<'_>,
 ) -> Result<AgentSvid, JoinError> {
     let failed = |error: steeple_plugin::PluginError| JoinError::Failed(error.to_string());
-    let key_id = next_key(key_in_use);
-    let key = keys.generate_key(key_id, KeyType::EcP256).await.map_err(failed)?;
+    let (key_id, lost) = match which {
+        AttestKey::New(in_use) => (next_key(in_use), None),
+        AttestKey::OfLostAttempt => (next_key(None), keys.key(next_key(None)).await.map_err(failed)?),
+    };
+    let key = match lost {
+        Some(key) => key,
+        None => keys.generate_key(key_id, KeyType::EcP256).await.map_err(failed)?,
+    };
     let csr = csr(&*key.signer).await?;
     let mut attempt = attestor.begin().await.map_err(failed)?;
     let data = types::AttestationData { r#type: attestor.name().to_owned(), payload: attempt.payload() };

@@ -30,6 +30,23 @@ async fn join_token_gives_an_agent_its_svid_and_is_used_up() {
     assert_eq!(refused(bench.attest(&token).await), (Code::InvalidArgument, again));
 }
 
+/// Its answer may have been lost, with the connection or with the agent.
+#[tokio::test]
+async fn same_agent_may_ask_again_with_its_key_but_nobody_else() {
+    let bench = Bench::new().await;
+    let token = token(&bench, 60).await;
+    let request = attest_request("join_token", token.as_bytes(), csr(&[]));
+    let first = bench.attest_with(request.clone()).await.unwrap();
+    let second = bench.attest_with(request.clone()).await.unwrap();
+    assert_eq!(second.id, first.id);
+    assert_ne!(serial_of(&second.cert_chain), serial_of(&first.cert_chain));
+    assert!(refused(bench.attest(&token).await).1.ends_with("already been used"), "another key");
+
+    let evict = pb::DeleteAgentRequest { id: first.id };
+    bench.local().agent().delete_agent(evict).await.unwrap();
+    assert!(refused(bench.attest_with(request).await).1.ends_with("already been used"), "evicted since");
+}
+
 #[tokio::test]
 async fn expired_token_is_refused_and_used_up() {
     let bench = Bench::new().await;

@@ -165,8 +165,16 @@ impl Bench {
 
     /// Attests by a join token.
     pub(crate) async fn attest(&self, token: &str) -> Result<types::X509svid, Status> {
+        self.attest_with(attest_request("join_token", token.as_bytes(), csr(&[]))).await
+    }
+
+    /// Attests by one message.
+    pub(crate) async fn attest_with(
+        &self,
+        request: pb::agent::v1::AttestAgentRequest,
+    ) -> Result<types::X509svid, Status> {
         use pb::agent::v1::attest_agent_response::Step;
-        let request = tokio_stream::iter([attest_request("join_token", token.as_bytes(), csr(&[]))]);
+        let request = tokio_stream::iter([request]);
         let answer = self.remote(&[]).agent().attest_agent(request).await?.into_inner().message().await?;
         match answer.unwrap().step.unwrap() {
             Step::Result(result) => Ok(result.svid.unwrap()),

@@ -10,7 +10,7 @@ use crate::{ErrorClass, JoinToken, Match, NodeFilter, Page};
 use steeple_types::{AttestedNode, Entry};
 
 fn attest(subject: &Subject, node: &AttestedNode, token: Option<&str>) -> AttestationOutcome {
-    subject.done(&RecordAttestation { node: node.clone(), join_token: token.map(str::to_owned) })
+    subject.done(&RecordAttestation { node: node.clone(), join_token: token.map(str::to_owned), is_repeated: false })
 }
 
 fn find(subject: &Subject, node: &AttestedNode) -> Option<AttestedNode> {

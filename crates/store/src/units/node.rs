@@ -11,6 +11,9 @@ pub struct RecordAttestation {
     pub node: AttestedNode,
     /// The join token that the attestation uses up.
     pub join_token: Option<String>,
+    /// Whether this agent used up that token a moment ago: then it may do so again as long as its node is there, since it
+    /// may never have had the answer.
+    pub is_repeated: bool,
 }
 
 /// Why an attestation could not be recorded.
@@ -32,10 +35,15 @@ impl Unit for RecordAttestation {
 
     fn run(&self, tx: &mut dyn WriteTx) -> Result<AttestationOutcome, StoreError> {
         if let Some(token) = &self.join_token {
-            let Some(known) = tx.join_token(token)? else { return Ok(AttestationOutcome::UnknownToken) };
-            tx.remove_join_token(token)?;
-            if known.expires_at < tx.now() {
-                return Ok(AttestationOutcome::ExpiredToken);
+            match tx.join_token(token)? {
+                Some(known) => {
+                    tx.remove_join_token(token)?;
+                    if known.expires_at < tx.now() {
+                        return Ok(AttestationOutcome::ExpiredToken);
+                    }
+                }
+                None if self.is_repeated && tx.node(&self.node.id)?.is_some() => {}
+                None => return Ok(AttestationOutcome::UnknownToken),
             }
         }
         let mut node = self.node.clone();

@@ -50,10 +50,13 @@ pub(crate) async fn attest(
     };
     let recorded = core.audit.record(now, Actor::Anonymous, event).await;
     recorded.map_err(|error| Failure::of(Code::Internal, "failed to record the attestation", error))?;
+    let monotonic = core.clock.monotonic();
+    let has_token = claims.join_token.is_some();
     let unit = RecordAttestation {
+        is_repeated: has_token && core.joins.has(&id, csr.public_key(), monotonic),
         node: AttestedNode {
             selectors: selectors(core, attestation_type, &claims, &id),
-            id,
+            id: id.clone(),
             attestation_type: attestation_type.to_owned(),
             serial_number: prepared.serial_number().to_owned(),
             expires_at: Some(prepared.expires_at()),
@@ -68,6 +71,9 @@ pub(crate) async fn attest(
     let written = written.map_err(|error| Failure::of(Code::Internal, "failed to create attested agent", error))?;
     if written.value != AttestationOutcome::Recorded {
         return Err(refused(written.value));
+    }
+    if has_token {
+        core.joins.note(id, csr.public_key(), monotonic);
     }
     prepared.sign().await.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))
 }
