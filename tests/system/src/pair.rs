@@ -14,7 +14,7 @@ use crate::golden::Outcome;
 use crate::rig::{TRUST_DOMAIN, binary, uid};
 
 /// Longest that anything may take; what works takes a fraction of it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The files of a server and of agents, with nothing running yet.
 pub struct Pair {
@@ -176,7 +176,7 @@ plugins {{
     /// # Errors
     /// When it can't be started.
     pub fn server(&self, words: &str, flags: &[&str]) -> Result<Outcome> {
-        self.run("server", words, &self.path("server.sock"), flags)
+        run("server", words, &self.path("server.sock"), flags)
     }
 
     /// Fetches the X.509-SVIDs of this user from the agent `name`.
@@ -184,22 +184,11 @@ plugins {{
     /// # Errors
     /// When the command can't be started.
     pub fn fetch(&self, name: &str) -> Result<Outcome> {
-        self.run("agent", "api fetch x509", &self.socket(name), &["-timeout", "2s"])
+        run("agent", "api fetch x509", &self.socket(name), &["-timeout", "2s"])
     }
 
     fn socket(&self, name: &str) -> PathBuf {
         self.path(&format!("{name}-api/api.sock"))
-    }
-
-    fn run(&self, program: &str, words: &str, socket: &Path, flags: &[&str]) -> Result<Outcome> {
-        let mut command = Command::new(binary()?);
-        command.arg(program).args(words.split(' ')).arg("-socketPath").arg(socket).args(flags);
-        let output = command.stdin(Stdio::null()).output()?;
-        Ok(Outcome {
-            exit: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
     }
 
     fn launch(&self, name: &str, program: &str, config: &str, flags: &[&str]) -> Result<Program> {
@@ -212,6 +201,17 @@ plugins {{
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         Ok(Program { child: command.spawn()?, log })
     }
+}
+
+fn run(program: &str, words: &str, socket: &Path, flags: &[&str]) -> Result<Outcome> {
+    let mut command = Command::new(binary()?);
+    command.arg(program).args(words.split(' ')).arg("-socketPath").arg(socket).args(flags);
+    let output = command.stdin(Stdio::null()).output()?;
+    Ok(Outcome {
+        exit: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
 }
 
 impl Program {

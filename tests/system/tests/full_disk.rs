@@ -115,7 +115,7 @@ fn agent_on_a_full_disk_keeps_its_token_until_there_is_space() {
 fn agent_that_cannot_keep_a_renewed_svid_keeps_its_own_and_says_so() {
     with_own_mounts("agent_that_cannot_keep_a_renewed_svid_keeps_its_own_and_says_so", || {
         let mut pair = Pair::new()?;
-        pair.server_lines = "agent_ttl = \"1m\"".to_owned();
+        "agent_ttl = \"1m\"".clone_into(&mut pair.server_lines);
         let data = pair.agent_data(AGENT);
         fs::create_dir(&data)?;
         small_disk(&data, "64k")?;

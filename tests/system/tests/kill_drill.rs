@@ -87,7 +87,7 @@ impl Drill {
     fn begin() -> Result<Self> {
         let mut pair = Pair::new()?;
         // Agents renew within a drill of fifty rounds, and are never away for as long as their SVIDs hold.
-        pair.server_lines = "agent_ttl = \"2m\"\n  default_x509_svid_ttl = \"1m\"".to_owned();
+        "agent_ttl = \"2m\"\n  default_x509_svid_ttl = \"1m\"".clone_into(&mut pair.server_lines);
         let server = pair.start_server()?;
         let token = pair.admit(RESIDENT)?;
         let resident = pair.start_agent(RESIDENT, Some(&token))?;
