@@ -1,5 +1,4 @@
 //! Files that are damaged or of a newer version: the error names the file and the way out, and nothing is overwritten.
-#![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,4 @@
 //! Disks that are full or read-only: errors say so, what holds goes on being served, and space brings the rest back.
-#![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
 
 use std::fs;
 
