@@ -42,6 +42,17 @@ async fn token_of_an_entry_says_what_the_entry_says() {
 }
 
 #[tokio::test]
+async fn without_an_audit_record_no_token_is_signed() {
+    let bench = Bench::new().await;
+    let agent = bench.agent().await;
+    let entry_id = bench.entry(&agent.id, "/w").await.id;
+    bench.recorded.broken.store(true, std::sync::atomic::Ordering::Relaxed);
+    let request = pb::NewJwtsvidRequest { entry_id, audience: vec!["a".to_owned()] };
+    let (code, text) = refused(bench.remote(&agent.chain).svid().new_jwtsvid(request).await);
+    assert_eq!((code, text.starts_with("failed to sign JWT-SVID: ")), (Code::Internal, true), "{text}");
+}
+
+#[tokio::test]
 async fn administrator_mints_for_any_workload_id() {
     let bench = Bench::new().await;
     let mint = async |path: &str| {

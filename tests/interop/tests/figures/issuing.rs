@@ -8,6 +8,7 @@ use steeple_tests_interop::{Pair, Product, Rig, Server, ServerSettings};
 
 use crate::callers::{Caller, answered, csr, entries};
 use crate::phase::{Phase, ROUNDS, phase};
+use crate::process::memory;
 use crate::table::{Figure, at_most, head};
 use crate::{PRODUCTS, cores};
 
@@ -52,6 +53,9 @@ async fn rounds(contenders: [Contender; 2]) -> Result<()> {
     let single = print("X.509-SVID, single calls", &single, 1);
     let batches = print("X.509-SVID, batches of 100", &batches, BATCH);
     print("JWT-SVID", &tokens, 1);
+    let after = [[memory(go.server.id()?)?, memory(ours.server.id()?)?]];
+    Figure::of(&after, |memory| memory.resident).print("server after all that: resident, MB", 1.0);
+    Figure::of(&after, |memory| memory.anonymous).print("server after all that: anonymous, MB", 1.0);
     at_most("part of Go's CPU for an X.509-SVID in single calls", PROMISED, single.ratio())?;
     at_most("part of Go's CPU for an X.509-SVID in batches of 100", PROMISED, batches.ratio())
 }
@@ -60,10 +64,16 @@ async fn rounds(contenders: [Contender; 2]) -> Result<()> {
 fn print(what: &str, rounds: &[[Phase; 2]], items: u16) -> Figure {
     let cpu = Figure::of(rounds, |phase| phase.cpu);
     cpu.print(&format!("{what}: server CPU of one, µs"), items.into());
+    per_core(rounds, items).print(&format!("{what}: of one core, 1/s"), 1.0);
     Figure::of(rounds, |phase| phase.rate).print(&format!("{what}: rate, 1/s"), 1.0 / f64::from(items));
     Figure::of(rounds, |phase| phase.p50).print(&format!("{what}: p50 of a call, ms"), 1.0);
     Figure::of(rounds, |phase| phase.p99).print(&format!("{what}: p99 of a call, ms"), 1.0);
     cpu
+}
+
+/// How many a core would issue that does nothing else.
+fn per_core(rounds: &[[Phase; 2]], items: u16) -> Figure {
+    Figure::of(rounds, |phase| f64::from(items) * 1e6 / phase.cpu)
 }
 
 impl Contender {
