@@ -1,6 +1,6 @@
 //! What the program costs beside Go SPIRE, measured in the same run: `cargo xtask bench --against-spire`.
 //!
-//! These tests depend on speed, so none of them runs with the others; they want a release build.
+//! What depends on speed does not run with other tests; it wants a release build.
 #![expect(clippy::disallowed_methods, reason = "whole programs are measured on the machine's clock")]
 
 #[path = "figures/callers.rs"]
@@ -29,6 +29,11 @@ const PRODUCTS: [Product; 2] = [Product::Go, Product::Steeple];
 
 /// The programs that all figures need.
 const PROGRAMS: [&str; 3] = ["spire-server", "spire-agent", "steeple"];
+
+#[test]
+fn both_serve_what_is_measured() {
+    with_peers(&PROGRAMS, issuing::rehearse);
+}
 
 #[test]
 #[ignore = "depends on speed; see `cargo xtask bench --against-spire`"]

@@ -7,7 +7,7 @@ use steeple_proto::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient
 use steeple_tests_interop::{Agent, AgentSettings, Join, Pair, Product, Rig, Server, ServerSettings};
 use tonic::transport::Channel;
 
-use crate::phase::{Phase, ROUNDS, phase};
+use crate::phase::{LENGTH, Phase, ROUNDS, phase};
 use crate::table::{Figure, head};
 use crate::{PRODUCTS, cores};
 
@@ -35,11 +35,11 @@ impl Joined {
 
     async fn same_connection(&self) -> Result<Phase> {
         let channel = connect_unix(self.agent.socket());
-        phase(self.agent.id()?, &mut [async || fetch(channel.clone()).await]).await
+        phase(self.agent.id()?, LENGTH, &mut [async || fetch(channel.clone()).await]).await
     }
 
     async fn new_connections(&self) -> Result<Phase> {
-        phase(self.agent.id()?, &mut [async || fetch(connect_unix(self.agent.socket())).await]).await
+        phase(self.agent.id()?, LENGTH, &mut [async || fetch(connect_unix(self.agent.socket())).await]).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an SVID costs the server: X.509-SVIDs in single calls and in batches of 100, and JWT-SVIDs.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use steeple_crypto::keys::{KeyType, PrivateKey};
 use steeple_proto::spire::api::server::svid::v1 as pb;
@@ -7,7 +9,7 @@ use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
 use steeple_tests_interop::{Pair, Product, Rig, Server, ServerSettings};
 
 use crate::callers::{Caller, answered, csr, entries};
-use crate::phase::{Phase, ROUNDS, phase};
+use crate::phase::{LENGTH, Phase, ROUNDS, phase};
 use crate::process::memory;
 use crate::table::{Figure, at_most, head};
 use crate::{PRODUCTS, cores};
@@ -22,6 +24,8 @@ struct Contender {
     server: Server,
     callers: Vec<Caller>,
     params: Vec<pb::NewX509svidParams>,
+    /// Of a phase.
+    length: Duration,
     _rig: Rig,
 }
 
@@ -29,10 +33,24 @@ struct Contender {
 pub(crate) fn measure() -> Result<()> {
     let [go, ours] = PRODUCTS.map(|product| cores::apart(|| server(product)));
     let (go, ours) = (go?, ours?);
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async { rounds([Contender::prepare(go).await?, Contender::prepare(ours).await?]).await })
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        rounds([Contender::prepare(go, LENGTH).await?, Contender::prepare(ours, LENGTH).await?]).await
+    })
+}
+
+/// Lets both serve once what is measured, whatever it costs.
+pub(crate) fn rehearse() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for product in PRODUCTS {
+        let server = server(product)?;
+        runtime.block_on(async {
+            let contender = Contender::prepare(server, Duration::ZERO).await?;
+            contender.x509(1).await?;
+            contender.x509(BATCH.into()).await?;
+            contender.jwt().await
+        })?;
+    }
+    Ok(())
 }
 
 fn server(product: Product) -> Result<(Server, Rig)> {
@@ -77,7 +95,7 @@ fn per_core(rounds: &[[Phase; 2]], items: u16) -> Figure {
 }
 
 impl Contender {
-    async fn prepare((server, rig): (Server, Rig)) -> Result<Self> {
+    async fn prepare((server, rig): (Server, Rig), length: Duration) -> Result<Self> {
         let mut callers = Vec::new();
         for _ in 0..CALLERS {
             callers.push(Caller::join(&server).await?);
@@ -85,7 +103,7 @@ impl Contender {
         let csr = csr(&PrivateKey::generate(KeyType::EcP256)?)?;
         let ids = entries(&server, BATCH.into()).await?;
         let params = ids.into_iter().map(|entry_id| pb::NewX509svidParams { entry_id, csr: csr.clone() }).collect();
-        Ok(Self { server, callers, params, _rig: rig })
+        Ok(Self { server, callers, params, length, _rig: rig })
     }
 
     /// Each caller asks for `count` SVIDs at a time.
@@ -123,6 +141,6 @@ impl Contender {
             answered(&mut one).await?;
             callers.push(one);
         }
-        phase(self.server.id()?, &mut callers).await
+        phase(self.server.id()?, self.length, &mut callers).await
     }
 }

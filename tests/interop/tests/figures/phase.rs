@@ -10,8 +10,8 @@ use crate::process;
 /// Rounds in which each product is measured once, in turn.
 pub(crate) const ROUNDS: usize = 3;
 
-const WARM_UP: Duration = Duration::from_millis(500);
-const LENGTH: Duration = Duration::from_secs(5);
+/// The length of a phase that is measured.
+pub(crate) const LENGTH: Duration = Duration::from_secs(5);
 
 /// What a phase has shown.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +26,15 @@ pub(crate) struct Phase {
     pub(crate) p99: f64,
 }
 
-/// Lets each caller call in a closed loop and measures the process `pid` meanwhile.
-pub(crate) async fn phase<C: AsyncFnMut() -> Result<()>>(pid: u32, callers: &mut [C]) -> Result<Phase> {
-    call_for(WARM_UP, callers).await?;
+/// Lets each caller call in a closed loop and measures the process `pid` meanwhile, after a tenth of `length` to warm up.
+pub(crate) async fn phase<C: AsyncFnMut() -> Result<()>>(
+    pid: u32,
+    length: Duration,
+    callers: &mut [C],
+) -> Result<Phase> {
+    call_for(length / 10, callers).await?;
     let (began, before) = (Instant::now(), process::cpu(pid)?);
-    let mut times = call_for(LENGTH, callers).await?;
+    let mut times = call_for(length, callers).await?;
     let (used, took) = (process::cpu(pid)?.saturating_sub(before), began.elapsed());
     times.sort_unstable();
     let calls = f64::from(u32::try_from(times.len())?);

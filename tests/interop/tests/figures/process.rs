@@ -36,3 +36,16 @@ pub(crate) fn memory(pid: u32) -> Result<Memory> {
     };
     Ok(Memory { resident: megabytes("VmRSS")?, anonymous: megabytes("RssAnon")? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_process_has_used_time_and_holds_memory() {
+        let before = cpu(std::process::id()).unwrap();
+        while cpu(std::process::id()).unwrap() == before {}
+        let memory = memory(std::process::id()).unwrap();
+        assert!(memory.resident > memory.anonymous && memory.anonymous > 0.0, "{memory:?}");
+    }
+}

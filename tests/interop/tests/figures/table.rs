@@ -81,3 +81,17 @@ pub(crate) fn at_most(what: &str, limit: f64, figure: Spread) -> Result<()> {
     ensure!(figure.median <= limit, "{what}: {figure}, promised at most {limit}");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_those_of_pairs_and_a_broken_promise_is_an_error() {
+        let figure = Figure::of(&[[10.0, 5.0], [20.0, 4.0], [10.0, 4.0]], |figure| *figure);
+        assert_eq!(figure.ratio().to_string(), "0.40 (0.20..0.50)");
+        at_most("part", 0.4, figure.ratio()).unwrap();
+        let broken = at_most("part", 0.39, figure.ratio()).unwrap_err().to_string();
+        assert_eq!(broken, "part: 0.40 (0.20..0.50), promised at most 0.39");
+    }
+}
