@@ -9,16 +9,19 @@ use steeple_net::web::Answer;
 use tokio::sync::watch;
 
 use crate::core::{Core, HealthSettings};
+use crate::jobs::MAX_FAILURES;
 
 /// How the parts of the server are, looked at anew by a job.
 pub(crate) struct Health {
     core: Arc<Core>,
+    failed_rotations: watch::Receiver<u32>,
     seen: watch::Sender<BTreeMap<&'static str, Option<String>>>,
 }
 
 impl Health {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core, seen: watch::Sender::new(BTreeMap::new()) }
+    /// `failed_rotations` tells how many times in a row the rotation of authorities has failed.
+    pub(crate) fn new(core: Arc<Core>, failed_rotations: watch::Receiver<u32>) -> Self {
+        Self { core, failed_rotations, seen: watch::Sender::new(BTreeMap::new()) }
     }
 
     /// Whether the bundle can be read, which is what clients ask first.
@@ -37,7 +40,7 @@ impl Health {
         seen.insert("server", (!serves).then(|| "bundle not found".to_owned()));
         let signs = self.core.issuers.x509.borrow().is_some();
         seen.insert("server.ca", (!signs).then(|| "X509 CA is not available for signing".to_owned()));
-        seen.insert("server.ca.rotator", None);
+        seen.insert("server.ca.rotator", rotation(*self.failed_rotations.borrow()));
         self.seen.send_replace(seen);
     }
 
@@ -53,6 +56,7 @@ impl Health {
                 (_, None) => json!({}),
                 ("server", Some(error)) => json!({ "get_bundle_err": error }),
                 ("catalog.datastore", Some(error)) => json!({ "list_bundle_err": error }),
+                ("server.ca.rotator", Some(error)) => json!({ "rotation_err": error }),
                 (_, Some(error)) => json!({ "sign_x509_svid_err": error }),
             };
             ((*name).to_owned(), details)
@@ -60,5 +64,21 @@ impl Health {
         let body: serde_json::Map<String, Value> = seen.iter().map(part).collect();
         let status = if healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         Answer { status, content_type: "application/json", body: format!("{}\n", Value::Object(body)) }
+    }
+}
+
+/// What is wrong with the rotation of authorities, if anything is.
+fn rotation(failures: u32) -> Option<String> {
+    (failures > MAX_FAILURES).then(|| format!("rotation of authorities has failed {failures} times in a row"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotation_is_ill_after_more_than_ten_failures() {
+        assert_eq!(rotation(10), None);
+        assert_eq!(rotation(11).unwrap(), "rotation of authorities has failed 11 times in a row");
     }
 }

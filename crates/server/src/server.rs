@@ -83,6 +83,8 @@ pub struct Server {
     health: Arc<Health>,
     gate: Gate,
     keeper: Keeper,
+    /// How many times in a row the rotation of authorities has failed.
+    rotation: watch::Sender<u32>,
     ingredients: Ingredients,
     identity: watch::Sender<Option<Arc<crate::identity::ServerIdentity>>>,
     tls: Arc<ServerTls>,
@@ -143,10 +145,11 @@ impl Server {
             log,
             metrics,
         });
-        let health = Arc::new(Health::new(Arc::clone(&core)));
+        let rotation = watch::Sender::new(0);
+        let health = Arc::new(Health::new(Arc::clone(&core), rotation.subscribe()));
         info!(launch_log_level = core.log.launch_level().name(), "Logger service configured");
         let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
-        Ok(Self { core, health, gate, keeper, ingredients, identity, tls: Arc::new(tls), tcp, uds })
+        Ok(Self { core, health, gate, keeper, rotation, ingredients, identity, tls: Arc::new(tls), tcp, uds })
     }
 
     /// Where the server listens on the network; tells the port when any was asked for.
@@ -170,7 +173,7 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
         let supervisor = Supervisor::new(shutdown.clone(), self.core.clock.clone());
         self.spawn_web(&supervisor).await?;
-        let Self { core, gate, keeper, ingredients, identity, tls, tcp, uds, .. } = self;
+        let Self { core, gate, keeper, rotation, ingredients, identity, tls, tcp, uds, .. } = self;
         debug!(subsystem_name = "endpoints", "Initializing API endpoints");
         let admins = core.settings.admin_ids.clone();
         let own = core.settings.trust_domain.clone();
@@ -187,7 +190,7 @@ impl Server {
         supervisor.spawn("private listener", OnExit::StopProcess, told("unix", address, serve, shutdown.clone()));
 
         let stop = || shutdown.clone();
-        let rotate = jobs::rotate_authorities(keeper, clock.clone(), stop());
+        let rotate = jobs::rotate_authorities(keeper, rotation, clock.clone(), stop());
         supervisor.spawn("rotate_authorities", OnExit::StopProcess, rotate);
         let rotate = jobs::rotate_server_svid(ingredients, identity, stop());
         supervisor.spawn("rotate_server_svid", OnExit::StopProcess, rotate);

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::golden::Outcome;
 use crate::rig::binary;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs `steeple dev` with `arguments` to its end.
 ///

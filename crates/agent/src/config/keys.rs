@@ -111,3 +111,19 @@ pub(super) fn check_unknown(root: &Block<'_>, agent: &Block<'_>) -> Result<(), C
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_tells_every_key() {
+        let page = include_str!("../../../../docs/reference/configuration.md");
+        for key in AGENT {
+            let told = page.contains(&format!("| `agent.{key}` |"))
+                || page.contains(&format!("| `agent.{key}."))
+                || page.contains(&format!("`{key}`"));
+            assert!(told, "docs/reference/configuration.md does not tell agent.{key}");
+        }
+    }
+}

@@ -107,3 +107,19 @@ pub(super) fn check_unknown(root: &Block<'_>, server: &Block<'_>) -> Result<(), 
     }
     if all_known { Ok(()) } else { Err(invalid("unknown configuration detected")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documentation_tells_every_key() {
+        let page = include_str!("../../../../docs/reference/configuration.md");
+        for key in SERVER {
+            let told = page.contains(&format!("| `server.{key}` |"))
+                || page.contains(&format!("| `server.{key}."))
+                || page.contains(&format!("`{key}`"));
+            assert!(told, "docs/reference/configuration.md does not tell server.{key}");
+        }
+    }
+}

@@ -24,7 +24,7 @@ use super::paths::Paths;
 /// Longest the first identity may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A remembered SVID that ends sooner than this is as good as none.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 /// The audience of the token that is shown.
 pub(super) const AUDIENCE: &str = "dev";
 
