@@ -311,7 +311,11 @@ fn x509pop_server(
         let unreadable = |reason: String| invalid(plugin, format!("unable to load trust bundle {path:?}: {reason}"));
         let read = std::fs::read_to_string(&path);
         let read = read.map_err(|error| unreadable(format!("open {path}: {}", steeple_client::os_text(&error))))?;
-        authorities.extend(pem::certificates(&read).map_err(|error| unreadable(error.to_string()))?);
+        let found = pem::certificates(&read).map_err(|error| unreadable(error.to_string()))?;
+        if found.is_empty() {
+            return Err(unreadable("no certificates found in file".to_owned()));
+        }
+        authorities.extend(found);
     }
     let positive = |key: &str, default: i64| {
         let value = usize::try_from(number(plugin, key, default)?).ok().filter(|value| *value > 0);

@@ -124,6 +124,11 @@ fn bad_data_of_server_plugins_is_refused() {
     assert_eq!(pop("ca_bundle_path = \"x\" ca_bundle_paths = [\"y\"]"), both);
     let absent = "unable to load trust bundle \"/nonexistent\": open /nonexistent: no such file or directory";
     assert_eq!(pop("ca_bundle_paths = [\"/nonexistent\"]"), absent);
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "no PEM").unwrap();
+    let said = pop(&format!("ca_bundle_path = {empty:?}"));
+    assert_eq!(said, format!("unable to load trust bundle {empty:?}: no certificates found in file"));
     let disk = plugins("UpstreamAuthority \"disk\" { plugin_data {} }");
     let said = refused(upstream_authority(&disk, &domain, &clock));
     assert_eq!(said, "'cert_file_path' and 'key_file_path' must be set and not empty");
