@@ -115,3 +115,39 @@ impl Recorder for LogRecorder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn first_recorder_writes_to_the_log() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+        let subscriber = subscriber.with_max_level(tracing::Level::DEBUG).finish();
+        let _log = tracing::subscriber::set_default(subscriber);
+        let kind = EventKind::LogLevelSet { level: "debug".to_owned() };
+        let actor = Actor::Local { uid: 7, pid: 8 };
+        Audit::new(Arc::new(LogRecorder)).record(Timestamp::UNIX_EPOCH, actor, kind).await.unwrap();
+        let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(said.contains("Audit event") && said.contains("subsystem_name=\"audit\""), "{said}");
+        assert!(said.contains("Local { uid: 7, pid: 8 }") && said.contains("LogLevelSet"), "{said}");
+    }
+}

@@ -53,3 +53,6 @@ fn refused(error: &crate::verify::ChainError) -> rustls::Error {
     tracing::debug!(error = %error, "Peer certificate refused");
     rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,21 @@ impl KeyManager for MemoryKeys {
         Ok(self.keys.read().iter().map(|(id, signer)| managed(id, signer)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_are_there_until_the_process_ends() {
+        let keys = MemoryKeys::default();
+        let first = keys.generate_key("x509-CA-A", KeyType::EcP256).await.unwrap();
+        let found = keys.key("x509-CA-A").await.unwrap().unwrap();
+        assert_eq!(found.signer.public_key(), first.signer.public_key());
+        let second = keys.generate_key("x509-CA-A", KeyType::EcP256).await.unwrap();
+        let all = keys.keys().await.unwrap();
+        assert_eq!((all.len(), all[0].signer.public_key()), (1, second.signer.public_key()));
+        assert_ne!(first.signer.public_key(), second.signer.public_key());
+        assert!(MemoryKeys::default().keys().await.unwrap().is_empty());
+    }
+}

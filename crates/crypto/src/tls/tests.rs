@@ -1,0 +1,130 @@
+//! Handshakes in memory, between a server of `example.org` and clients of all kinds.
+
+use rustls::{ClientConnection, Error, ServerConnection};
+use rustls_pki_types::ServerName;
+use steeple_types::SpiffeId;
+
+use super::*;
+use crate::keys::{KeyType, PrivateKey};
+use crate::x509::{CertificateTemplate, Name, Purpose};
+
+const SERVER: &str = "spiffe://example.org/spire/server";
+const AGENT: &str = "spiffe://example.org/spire/agent/x";
+
+struct Ca {
+    key: PrivateKey,
+    certificate: Vec<u8>,
+}
+
+fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[&str]) -> Vec<u8> {
+    let name = Name::of("US", if purpose == Purpose::Ca { "CA" } else { "LEAF" });
+    let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+    let template = CertificateTemplate {
+        serial: &[1],
+        issuer: &Name::of("US", "CA").to_der(),
+        subject: &name,
+        not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
+        not_after: "2027-01-01T00:00:00Z".parse().unwrap(),
+        public_key: key.public_key(),
+        authority_key_id: &[],
+        purpose,
+        uris: &uris,
+        dns_names: &[],
+        signature: issuer.public_key().certificate_signature().unwrap(),
+    };
+    let unsigned = template.encode();
+    let signature = issuer.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
+    unsigned.finish(&signature)
+}
+
+impl Ca {
+    fn new() -> Self {
+        let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+        Self { certificate: certificate(&key, &key, Purpose::Ca, &["spiffe://example.org"]), key }
+    }
+
+    /// A party that holds a certificate of this authority with these URIs, and believes `trusted`.
+    fn party(&self, uris: &[&str], trusted: &Self) -> Arc<dyn TlsSource> {
+        let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+        let chain = [certificate(&key, &self.key, Purpose::Leaf, uris)];
+        let identity = Some(certified_key(&chain, &key.to_pkcs8().unwrap()).unwrap());
+        Arc::new(Party { identity, authority: trusted.certificate.clone() })
+    }
+}
+
+struct Party {
+    identity: Option<Arc<CertifiedKey>>,
+    authority: Vec<u8>,
+}
+
+impl TlsSource for Party {
+    fn identity(&self) -> Option<Arc<CertifiedKey>> {
+        self.identity.clone()
+    }
+
+    fn authorities(&self, trust_domain: &TrustDomain) -> Vec<Vec<u8>> {
+        if trust_domain.name() == "example.org" { vec![self.authority.clone()] } else { Vec::new() }
+    }
+
+    fn now(&self) -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+}
+
+fn id(text: &str) -> SpiffeId {
+    SpiffeId::parse(text).unwrap()
+}
+
+/// How many certificates of the client the server has seen when the handshake is over.
+fn handshake(client: Arc<dyn TlsSource>, server: Arc<dyn TlsSource>, expected: &str) -> Result<usize, Error> {
+    let client = client_config(client, ServerVerification::Id(id(expected)))?;
+    let server = server_config(server, Arc::new(|id| id.path() != "/shut-out"))?;
+    let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap())?;
+    let mut server = ServerConnection::new(Arc::new(server))?;
+    while client.is_handshaking() || server.is_handshaking() {
+        let (mut sent, mut answered) = (Vec::new(), Vec::new());
+        while client.wants_write() {
+            client.write_tls(&mut sent).unwrap();
+        }
+        server.read_tls(&mut sent.as_slice()).unwrap();
+        server.process_new_packets()?;
+        while server.wants_write() {
+            server.write_tls(&mut answered).unwrap();
+        }
+        client.read_tls(&mut answered.as_slice()).unwrap();
+        client.process_new_packets()?;
+    }
+    Ok(server.peer_certificates().map_or(0, <[_]>::len))
+}
+
+#[test]
+fn client_certificate_is_asked_for_and_not_demanded() {
+    let ca = Ca::new();
+    let server = ca.party(&[SERVER], &ca);
+    assert_eq!(handshake(ca.party(&[AGENT], &ca), Arc::clone(&server), SERVER), Ok(1));
+    let anonymous = Party { identity: None, authority: ca.certificate.clone() };
+    assert_eq!(handshake(Arc::new(anonymous), server, SERVER), Ok(0));
+}
+
+#[test]
+fn client_certificate_must_lead_to_the_bundle_of_its_id() {
+    let (ca, foreign) = (Ca::new(), Ca::new());
+    let server = ca.party(&[SERVER], &ca);
+    for client in [
+        foreign.party(&[AGENT], &ca),
+        ca.party(&["spiffe://other.example/agent"], &ca),
+        ca.party(&[], &ca),
+        ca.party(&[AGENT, SERVER], &ca),
+        ca.party(&["spiffe://example.org/shut-out"], &ca),
+    ] {
+        assert!(handshake(client, Arc::clone(&server), SERVER).is_err());
+    }
+}
+
+#[test]
+fn server_must_hold_the_id_that_is_expected_of_it() {
+    let (ca, foreign) = (Ca::new(), Ca::new());
+    let client = ca.party(&[AGENT], &ca);
+    assert!(handshake(Arc::clone(&client), ca.party(&[AGENT], &ca), SERVER).is_err());
+    assert!(handshake(client, foreign.party(&[SERVER], &ca), SERVER).is_err());
+}
