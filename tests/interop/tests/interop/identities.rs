@@ -91,6 +91,12 @@ pub(crate) fn jwt(agent: &Agent, audience: &str) -> Result<String> {
 fn workload_without_an_entry_gets_nothing(rig: &Rig) -> Result<()> {
     let (server, agent) = joined(rig)?;
     server.entry("other", "host", "unix:uid:60001", &[])?;
+    // With an entry that was made later the agent knows the other one too.
+    let mine = server.entry("w", "host", "unix:uid:0", &[])?;
+    agent.await_svid("w")?;
+    agent.await_no_svid("other")?;
+    server.ok(&["entry", "delete", "-entryID", &mine])?;
+    agent.await_no_svid("w")?;
     let x509 = agent.cli(&["api", "fetch", "x509"])?;
     ensure!(x509.exit == 1 && x509.stderr.contains("no identity issued"), "{x509}");
     let jwt = agent.cli(&["api", "fetch", "jwt", "-audience", "a"])?;
