@@ -1,0 +1,144 @@
+//! What a server shows to those who watch it: health, metrics, its log, and how it follows signals.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use steeple_tests_system::dev::free_port;
+use steeple_tests_system::rig::binary;
+use tempfile::TempDir;
+
+/// Longest that anything may take; what works takes a fraction of it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server with all its listeners; it is killed when it is dropped.
+struct Watched {
+    folder: TempDir,
+    child: Child,
+    health: String,
+    metrics: String,
+}
+
+impl Watched {
+    fn start(format: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (port, health, metrics) = (free_port()?, free_port()?, free_port()?);
+        let at = folder.path().display();
+        let config = format!(
+            r#"server {{
+  bind_address = "127.0.0.1" bind_port = {port} trust_domain = "watched.example" data_dir = "{at}"
+  socket_path = "{at}/api.sock" log_file = "{at}/log" log_format = "{format}"
+}}
+plugins {{
+  DataStore "sql" {{ plugin_data {{ database_type = "sqlite3" connection_string = "{at}/db.sqlite3" }} }}
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  KeyManager "memory" {{ plugin_data {{}} }}
+}}
+health_checks {{ listener_enabled = true bind_address = "127.0.0.1" bind_port = "{health}" }}
+telemetry {{ Prometheus {{ host = "127.0.0.1" port = {metrics} }} }}
+"#
+        );
+        fs::write(folder.path().join("server.conf"), config)?;
+        let mut run = Command::new(binary()?);
+        run.args(["server", "run", "-config"]).arg(folder.path().join("server.conf"));
+        let child = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let watched = Self { folder, child, health, metrics };
+        until("a ready server", || Ok(watched.get(&watched.health, "/ready").is_ok_and(|(status, _)| status == 200)))?;
+        Ok(watched)
+    }
+
+    /// Status and body of what an HTTP server on `port` answers.
+    fn get(&self, port: &str, path: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
+        let status = head.split(' ').nth(1).context("no status")?.parse()?;
+        Ok((status, body.to_owned()))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("no process")?;
+        Ok(kill_process(pid, signal)?)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !holds()? {
+        if Instant::now() > end {
+            bail!("{what}: not seen in {PATIENCE:?}");
+        }
+        sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+#[test]
+fn health_listener_tells_live_and_ready() {
+    let watched = Watched::start("text").unwrap();
+    for path in ["/live", "/ready"] {
+        let (status, body) = watched.get(&watched.health, path).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        for part in ["catalog.datastore", "server", "server.ca"] {
+            assert!(body.get(part).is_some(), "{part} of {body}");
+        }
+    }
+    assert_eq!(watched.get(&watched.health, "/other").unwrap().0, 404);
+}
+
+#[test]
+fn prometheus_listener_shows_calls_under_the_names_of_spire() {
+    let watched = Watched::start("text").unwrap();
+    let mut count = Command::new(binary().unwrap());
+    let count = count.args(["server", "entry", "count", "-socketPath"]).arg(watched.folder.path().join("api.sock"));
+    assert!(count.output().unwrap().status.success());
+    let (status, metrics) = watched.get(&watched.metrics, "/").unwrap();
+    assert_eq!(status, 200);
+    let line = |line: &&str| line.starts_with("spire_server_rpc_entry_v1_entry_count_entries{");
+    let line = metrics.lines().find(line).unwrap();
+    assert!(line.contains("status=\"OK\"") && line.ends_with("} 1"), "{line}");
+}
+
+#[test]
+fn log_has_the_messages_of_spire_and_is_opened_anew_on_a_signal() {
+    let mut watched = Watched::start("text").unwrap();
+    let said = fs::read_to_string(watched.log()).unwrap();
+    for message in ["Opening SQL database", "Plugin loaded", "X509 CA prepared", "X509 CA activated"] {
+        assert!(said.contains(&format!(" level=info msg=\"{message}\"")), "{message} of {said}");
+    }
+    fs::rename(watched.log(), watched.folder.path().join("log.1")).unwrap();
+    watched.signal(Signal::USR2).unwrap();
+    until("a new log", || Ok(watched.log().exists())).unwrap();
+    watched.signal(Signal::TERM).unwrap();
+    assert_eq!(watched.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn log_in_json_has_an_object_a_line() {
+    let watched = Watched::start("json").unwrap();
+    let said = fs::read_to_string(watched.log()).unwrap();
+    let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let prepared = lines.iter().find(|line| line["msg"] == "X509 CA prepared").unwrap();
+    assert_eq!((&prepared["level"], &prepared["subsystem_name"]), (&"info".into(), &"ca_manager".into()));
+    assert!(prepared["time"].is_string());
+}
