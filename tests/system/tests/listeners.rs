@@ -120,12 +120,17 @@ fn prometheus_listener_shows_calls_under_the_names_of_spire() {
 }
 
 #[test]
-fn log_has_the_messages_of_spire_and_is_opened_anew_on_a_signal() {
-    let mut watched = Watched::start("text").unwrap();
+fn log_has_the_messages_of_spire() {
+    let watched = Watched::start("text").unwrap();
     let said = fs::read_to_string(watched.log()).unwrap();
     for message in ["Opening SQL database", "Plugin loaded", "X509 CA prepared", "X509 CA activated"] {
         assert!(said.contains(&format!(" level=info msg=\"{message}\"")), "{message} of {said}");
     }
+}
+
+#[test]
+fn log_is_opened_anew_on_a_signal_and_the_server_ends_on_another() {
+    let mut watched = Watched::start("text").unwrap();
     fs::rename(watched.log(), watched.folder.path().join("log.1")).unwrap();
     watched.signal(Signal::USR2).unwrap();
     until("a new log", || Ok(watched.log().exists())).unwrap();
