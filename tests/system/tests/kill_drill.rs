@@ -48,6 +48,8 @@ struct Drill {
     /// Guests that joined and are not banned yet, by their SPIFFE ID.
     guests: Vec<String>,
     bundle: String,
+    /// Guests whose token was used up by a server that died before its answer.
+    new_tokens: u32,
 }
 
 #[test]
@@ -94,7 +96,7 @@ impl Drill {
         let bundle = pair.server("bundle show", &["-format", "spiffe"])?.stdout;
         std::fs::write(pair.path("bundle.json"), &bundle)?;
         let acknowledged = Mutex::new(Acknowledged::default());
-        Ok(Self { pair, server, resident, acknowledged, guests: Vec::new(), bundle })
+        Ok(Self { pair, server, resident, acknowledged, guests: Vec::new(), bundle, new_tokens: 0 })
     }
 
     fn round(&mut self, round: u64, random: &mut Random) -> Result<()> {
@@ -124,14 +126,32 @@ impl Drill {
             self.resident = self.pair.start_agent(RESIDENT, None).context("agent did not come back")?;
         }
         self.bring_back(&name, &token, guest)?;
-        self.guests.push(format!("spiffe://{TRUST_DOMAIN}/spire/agent/join_token/{token}"));
+        let id = format!("spiffe://{TRUST_DOMAIN}/spire/agent/join_token/{token}");
+        if self.pair.server("agent show", &["-spiffeID", &id])?.exit == 0 {
+            self.guests.push(id);
+        }
         self.check()
     }
 
     /// A guest was killed before, during or after its attestation, or its server was: it ends up in the trust domain.
-    fn bring_back(&self, name: &str, token: &str, mut guest: Program) -> Result<()> {
+    ///
+    /// A server that died between the use of a token and its answer doesn't know any more with which key it was used. Then
+    /// the agent says so, and a new token brings it in.
+    fn bring_back(&mut self, name: &str, token: &str, mut guest: Program) -> Result<()> {
         guest.kill()?;
-        self.pair.start_agent(name, Some(token)).with_context(|| format!("{name} did not come back"))?;
+        let mut guest = self.pair.launch_agent(name, Some(token))?;
+        let (pair, log) = (&self.pair, guest.log_path());
+        let mut is_used = false;
+        guest.wait_for(|| {
+            is_used = std::fs::read_to_string(&log)?.contains("join token does not exist or has already been used");
+            Ok(is_used || pair.fetch(name)?.exit == 0)
+        })?;
+        if is_used {
+            guest.kill()?;
+            let token = self.pair.admit(name)?;
+            self.pair.start_agent(name, Some(&token)).with_context(|| format!("{name} did not come back"))?;
+            self.new_tokens += 1;
+        }
         Ok(())
     }
 
@@ -210,11 +230,12 @@ impl Drill {
         let acknowledged = self.acknowledged.lock().map_err(|_| anyhow::anyhow!("a load panicked"))?;
         let Acknowledged { tokens, entries, bundles, bans } = &*acknowledged;
         println!(
-            "kill drill: nothing lost of {} tokens, {} entries, {} bundles, {} bans",
+            "kill drill: nothing lost of {} tokens, {} entries, {} bundles, {} bans; {} new tokens",
             tokens.len(),
             entries.len(),
             bundles.len(),
-            bans.len()
+            bans.len(),
+            self.new_tokens
         );
         Ok(())
     }
