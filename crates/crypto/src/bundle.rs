@@ -22,6 +22,9 @@ pub enum BundleError {
     /// The document is not the JSON that was looked for.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// The document has no list of keys.
+    #[error("no authorities found")]
+    NoKeys,
     /// A key has the wrong number of certificates.
     #[error("expected a single certificate in x509-svid entry {entry}; got {found}")]
     Certificates {
@@ -54,7 +57,8 @@ pub enum BundleError {
 
 #[derive(Serialize, Deserialize)]
 struct Document {
-    keys: Vec<Jwk>,
+    /// SPIRE writes no keys as `null`.
+    keys: Option<Vec<Jwk>>,
     #[serde(default, skip_serializing_if = "is_zero", rename = "spiffe_sequence")]
     sequence: u64,
     #[serde(default, skip_serializing_if = "is_zero_hint", rename = "spiffe_refresh_hint")]
@@ -83,6 +87,7 @@ pub fn to_document(bundle: &Bundle) -> Result<String, BundleError> {
     for authority in &bundle.jwt_authorities {
         keys.push(Jwk { key_use: JWT_SVID.to_owned(), ..jwt_jwk(authority)? });
     }
+    let keys = Some(keys).filter(|keys| !keys.is_empty());
     indented(&Document { keys, sequence: bundle.sequence_number, refresh_hint: bundle.refresh_hint })
 }
 
@@ -110,7 +115,7 @@ pub fn from_document(trust_domain: TrustDomain, text: &[u8]) -> Result<Bundle, B
     let mut bundle = Bundle::empty(trust_domain);
     bundle.refresh_hint = document.refresh_hint;
     bundle.sequence_number = document.sequence;
-    for (entry, key) in document.keys.iter().enumerate() {
+    for (entry, key) in document.keys.ok_or(BundleError::NoKeys)?.iter().enumerate() {
         match key.key_use.as_str() {
             X509_SVID => {
                 let certificates = key.certificates()?;

@@ -27,7 +27,15 @@ impl fmt::Display for Outcome {
 /// # Errors
 /// When it cannot start.
 pub fn outcome(command: &mut Command) -> Result<Outcome> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting {command:?}"))?;
+    outcome_with(command, Stdio::null())
+}
+
+/// Runs a command with a standard input to its end.
+///
+/// # Errors
+/// When it cannot start.
+pub fn outcome_with(command: &mut Command, input: Stdio) -> Result<Outcome> {
+    let output = command.stdin(input).output().with_context(|| format!("starting {command:?}"))?;
     Ok(Outcome {
         exit: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

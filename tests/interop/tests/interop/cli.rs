@@ -1,7 +1,7 @@
 //! The command line: each command of one list says the same, whoever made the command and whoever made the daemons.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +13,9 @@ use crate::identities::joined;
 
 const COMMANDS: &str = include_str!("../../cli/commands.txt");
 const ALL: [&str; 4] = ["spire-server", "spire-agent", "steeple", "openssl"];
+/// How long a command may take, in seconds, and the status of one that took longer.
+const PATIENCE: &str = "30";
+const KILLED: i32 = -1;
 
 #[test]
 fn go_commands_repeat_themselves_on_go_daemons() {
@@ -60,32 +63,68 @@ fn transcript((pair, product): Side) -> Result<Vec<(String, Outcome)>> {
     prepare(rig.folder())?;
     let id = server.only_agent()?;
     let folder = rig.folder().display().to_string();
+    let socket = server.socket().display().to_string();
     let lines = COMMANDS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let filled = line.replace("{agent}", &id).replace("{folder}", &folder);
+            let filled = line.replace("{agent}", &id).replace("{folder}", &folder).replace("{server}", &socket);
             let outcome = call(&rig, product, &server, &agent, &filled)?;
             Ok((line.to_owned(), masked(&outcome, &folder)))
         })
         .collect()
 }
 
-fn call(rig: &Rig, product: Product, server: &Server, agent: &Agent, line: &str) -> Result<Outcome> {
-    let mut words = line.split(' ');
-    let daemon = words.next().context("an empty line")?;
-    let (socket, program) = match daemon {
-        "server" => (server.socket(), "spire-server"),
-        _ => (agent.socket(), "spire-agent"),
-    };
-    let (verbs, flags): (Vec<&str>, Vec<&str>) = {
-        let words: Vec<&str> = words.collect();
+/// A line of the list taken apart.
+struct Line<'a> {
+    variables: Vec<(&'a str, &'a str)>,
+    daemon: &'a str,
+    verbs: Vec<&'a str>,
+    flags: Vec<&'a str>,
+    input: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a str) -> Result<Self> {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        let input = words.last().and_then(|word| word.strip_prefix('<'));
+        words.truncate(words.len() - usize::from(input.is_some()));
+        let first = words.iter().position(|word| !word.starts_with("SPIRE_")).context("an empty line")?;
+        let variables = words.drain(..first).filter_map(|word| word.split_once('=')).collect();
+        let daemon = words.remove(0);
         let split = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
-        let (verbs, flags) = words.split_at(split);
-        (verbs.to_vec(), flags.to_vec())
-    };
-    let mut command = Command::new(product.program(program, rig.folder())?);
-    // One's own links lie in the rig's folder; a person would have them on PATH.
-    command::outcome(command.args(verbs).arg("-socketPath").arg(socket).args(flags))
+        let flags = words.split_off(split);
+        Ok(Self { variables, daemon, verbs: words, flags, input })
+    }
+
+    /// The socket that is put in; none where variables choose it or the command takes none.
+    fn socket(&self, rig: &Rig, server: &Server, agent: &Agent) -> Option<PathBuf> {
+        let chooses = !self.variables.is_empty() || self.flags.contains(&"-instance");
+        match (self.daemon, self.verbs.first().copied()) {
+            (_, None | Some("validate" | "run")) => None,
+            _ if chooses => None,
+            ("server", _) => Some(server.socket().to_owned()),
+            (_, Some("logger" | "debug")) => Some(rig.folder().join("adm/admin.sock")),
+            _ => Some(agent.socket().to_owned()),
+        }
+    }
+}
+
+fn call(rig: &Rig, product: Product, server: &Server, agent: &Agent, line: &str) -> Result<Outcome> {
+    let line = Line::read(line)?;
+    let program = if line.daemon == "server" { "spire-server" } else { "spire-agent" };
+    let mut command = Command::new("timeout");
+    command.args(["-s", "KILL", PATIENCE]).arg(product.program(program, rig.folder())?);
+    command.current_dir(rig.folder()).envs(line.variables.iter().copied()).args(&line.verbs);
+    if let Some(socket) = line.socket(rig, server, agent) {
+        command.arg("-socketPath").arg(socket);
+    }
+    command.args(&line.flags);
+    let outcome = match line.input {
+        Some(file) => command::outcome_with(&mut command, File::open(file)?.into()),
+        None => command::outcome(&mut command),
+    }?;
+    ensure!(outcome.exit != KILLED, "{command:?} did not end within {PATIENCE} s");
+    Ok(outcome)
 }
 
 fn masked(outcome: &Outcome, folder: &str) -> Outcome {
@@ -108,5 +147,12 @@ fn prepare(folder: &Path) -> Result<()> {
     fs::write(folder.join("entries.json"), format!(r#"{{"entries": [{}, {}]}}"#, entry("file1"), entry("file2")))?;
     let relationship = r#"{"federationRelationships": [{"trustDomain": "fed4.example", "bundleEndpointURL": "https://127.0.0.1:1/x", "bundleEndpointProfile": "https_web"}]}"#;
     fs::write(folder.join("relationships.json"), relationship)?;
+    fs::write(folder.join("update.json"), relationship.replace(":1/x", ":2/y"))?;
+    for name in ["server", "agent"] {
+        let config = fs::read_to_string(folder.join(format!("{name}.conf")))?;
+        fs::write(folder.join(format!("{name}-unknown.conf")), config.replace("log_level", "no_such_key"))?;
+        fs::write(folder.join(format!("{name}-level.conf")), config.replace("DEBUG", "nope"))?;
+        fs::write(folder.join(format!("{name}-domain.conf")), config.replace("rig.example", "Rig Example"))?;
+    }
     Ok(())
 }

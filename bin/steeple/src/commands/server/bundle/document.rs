@@ -59,11 +59,6 @@ pub(crate) fn parse(content: &[u8], format: BundleFormat, id: &str) -> Result<Wi
         }
         BundleFormat::Spiffe => {
             let bundle = from_document(TrustDomain::parse(id)?, content).map_err(|error| match error {
-                BundleError::Json(error)
-                    if error.is_data() && error.to_string().starts_with("missing field `keys`") =>
-                {
-                    Failure("no authorities found".to_owned())
-                }
                 BundleError::Json(error) => Failure(format!("unable to parse JWKS: {}", json_fault(content, &error))),
                 other => Failure(other.to_string()),
             });
@@ -149,6 +144,16 @@ mod tests {
         let pem = text(&bundle, BundleFormat::Pem).unwrap();
         let again = parse(pem.as_bytes(), BundleFormat::Pem, "rig.example").unwrap();
         assert_eq!(again.x509_authorities, bundle.x509_authorities);
+    }
+
+    #[test]
+    fn a_bundle_without_keys_is_written_as_spire_writes_it() {
+        let bundle = WireBundle { trust_domain: "empty.example".to_owned(), ..WireBundle::default() };
+        assert_eq!(text(&bundle, BundleFormat::Spiffe).unwrap(), "{\n    \"keys\": null\n}\n");
+        for document in ["{\"keys\": null}", "{}"] {
+            let failure = parse(document.as_bytes(), BundleFormat::Spiffe, "td").err().unwrap();
+            assert_eq!(failure.0, "unable to parse to spiffe bundle: spiffebundle: no authorities found");
+        }
     }
 
     #[test]
