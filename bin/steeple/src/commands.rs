@@ -18,10 +18,11 @@ mod quote;
 mod server;
 mod target;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub(crate) use dispatch::Hook;
 pub(crate) use env::Env;
+pub(crate) use goflag::{FlagError, FlagSet};
 
 use dispatch::{Kind, Program, Row};
 

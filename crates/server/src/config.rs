@@ -58,8 +58,11 @@ pub struct LogSettings {
 /// Why a configuration can't be used; the texts are SPIRE's where it has them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// The file is not there.
+    #[error("could not find config file {0}: please use the -config flag")]
+    Missing(String),
     /// The file can't be read.
-    #[error("could not find config file {path}: please use the -config flag: {reason}")]
+    #[error("unable to read configuration at {path:?}: {reason}")]
     Unreadable {
         /// Which file.
         path: String,
@@ -100,8 +103,7 @@ pub type LookUp<'a> = dyn Fn(&str) -> Option<String> + 'a;
 /// # Errors
 /// [`ConfigError`] of the first thing that is not in order.
 pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags) -> Result<ServerConfig, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     let text = env.map_or(text.clone(), |look_up| expand_env(&text, look_up));
     let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
     let object = parse(&text).map_err(|error| malformed(error.to_string()))?;
@@ -291,6 +293,14 @@ fn admin_ids(server: &Block<'_>) -> Result<Vec<SpiffeId>, ConfigError> {
     let parse =
         |id: String| SpiffeId::parse(&id).map_err(|error| invalid(format!("could not parse admin ID {id:?}: {error}")));
     server.texts("admin_ids")?.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> ConfigError {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        let path = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string());
+        return ConfigError::Missing(path);
+    }
+    ConfigError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]

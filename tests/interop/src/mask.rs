@@ -13,11 +13,14 @@ const MASKS: &[(&str, &str)] = &[
     (r#""(expires_at|created_at|issued_at|x509svid_expires_at)": ?"\d+""#, r#""$1":<time>"#),
     (r#"("sequence_number": ?|"spiffe_sequence": ?)"?\d+"?"#, "$1<n>"),
     (r"(?m)^(Serial number +: ).+$", "$1<n>"),
-    // 1.13 doesn't know this line of 1.15.
+    // 1.13 doesn't know these of 1.15.
+    (r#""wit_authorities":\[\],"#, ""),
     (r"(?m)^Agent version +: .+\n", ""),
     (r"(Received \d+ svids? after )\S+", "$1<duration>"),
     (r"(?m)^(  Uptime:).*$", "$1"),
     (r"SERIALNUMBER=\d+", "SERIALNUMBER=<n>"),
+    // 1.13 logs while it checks a configuration; the record has the verdict alone.
+    (r#"(?m)^time="<time>" level=.*\n"#, ""),
     // 1.13 pads the labels of entry blocks to another width than 1.15.
     (r"(?m)^([A-Z][A-Za-z0-9 -]+?) +: ", "$1 : "),
     // Help is in everyone's own words.

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -16,6 +17,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
     let cache = cache();
     let installed = match name {
         "steeple" => return ours(),
+        "spire-samples" => return samples(),
         "envoy" => cache.join("envoy/bin/envoy"),
         "grpc-python" => cache.join("grpc-python/bin/python"),
         _ => cache.join("bin").join(name),
@@ -32,6 +34,16 @@ fn ours() -> Option<PathBuf> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/steeple");
     let program = std::env::var_os("STEEPLE_BIN").map_or(built, PathBuf::from);
     program.is_file().then_some(program)
+}
+
+/// SPIRE's sample configuration of a server, in Go's module cache, where building the peers put it.
+fn samples() -> Option<PathBuf> {
+    let folder = std::env::var_os("GOMODCACHE").map(PathBuf::from).or_else(|| {
+        let output = Command::new("go").args(["env", "GOMODCACHE"]).output().ok()?;
+        Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+    })?;
+    let sample = folder.join("github.com/spiffe/spire@v1.13.3/conf/server/server.conf");
+    sample.is_file().then_some(sample)
 }
 
 /// The path of a peer that [`missing`] has said is there.

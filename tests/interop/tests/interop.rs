@@ -16,6 +16,8 @@ mod envoy;
 mod eviction;
 #[path = "interop/identities.rs"]
 mod identities;
+#[path = "interop/quickstart.rs"]
+mod quickstart;
 #[path = "interop/renewal.rs"]
 mod renewal;
 #[path = "interop/restart.rs"]

@@ -65,6 +65,7 @@ pub(crate) fn json_fault(content: &[u8], error: &serde_json::Error) -> String {
         ("expected `,` or `}`", "after object key:value pair"),
         ("expected `,` or `]`", "after array element"),
         ("trailing characters", "after top-level value"),
+        ("invalid number", "in numeric literal"),
     ];
     let place = expected.iter().find(|(start, _)| text.starts_with(start)).map(|(_, place)| place);
     let line = content.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();

@@ -11,7 +11,7 @@ use steeple_runtime::{Shutdown, Signals, notify_service_manager, tighten_umask};
 use steeple_telemetry::Log;
 use tracing::{error, info};
 
-use super::flags::{Flag, read, switch, value};
+use super::flags::{Flag, number, read, switch, value};
 use super::{LogSettings, metrics, signals};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
@@ -25,7 +25,7 @@ const FLAGS: &[Flag] = &[
     value("logLevel", "log_level"),
     switch("logSourceLocation", "log_source_location"),
     value("serverAddress", "server_address"),
-    value("serverPort", "server_port"),
+    number("serverPort", "server_port"),
     value("socketPath", "socket_path"),
     value("trustDomain", "trust_domain"),
     value("trustBundle", "trust_bundle_path"),

@@ -18,14 +18,14 @@ use steeple_telemetry::{Level, Log, Metrics};
 use tonic::Code;
 use tracing::{error, info, warn};
 
-use super::flags::{Flag, read, switch, value};
+use super::flags::{Flag, number, read, switch, value};
 use super::{LogSettings, metrics, signals};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
 const FLAGS: &[Flag] = &[
     value("bindAddress", "bind_address"),
-    value("serverPort", "bind_port"),
+    number("serverPort", "bind_port"),
     value("dataDir", "data_dir"),
     value("logFile", "log_file"),
     value("logFormat", "log_format"),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use steeple_tests_interop::command::{self, Outcome};
 use steeple_tests_interop::mask::mask;
 use steeple_tests_interop::{Agent, GO, OURS, Pair, Product, Rig, Server, pki, with_peers};
@@ -63,11 +63,10 @@ fn transcript((pair, product): Side) -> Result<Vec<(String, Outcome)>> {
     prepare(rig.folder())?;
     let id = server.only_agent()?;
     let folder = rig.folder().display().to_string();
-    let socket = server.socket().display().to_string();
     let lines = COMMANDS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let filled = line.replace("{agent}", &id).replace("{folder}", &folder).replace("{server}", &socket);
+            let filled = line.replace("{agent}", &id).replace("{folder}", &folder);
             let outcome = call(&rig, product, &server, &agent, &filled)?;
             Ok((line.to_owned(), masked(&outcome, &folder)))
         })
@@ -76,7 +75,6 @@ fn transcript((pair, product): Side) -> Result<Vec<(String, Outcome)>> {
 
 /// A line of the list taken apart.
 struct Line<'a> {
-    variables: Vec<(&'a str, &'a str)>,
     daemon: &'a str,
     verbs: Vec<&'a str>,
     flags: Vec<&'a str>,
@@ -84,38 +82,33 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn read(line: &'a str) -> Result<Self> {
+    fn read(line: &'a str) -> Self {
         let mut words: Vec<&str> = line.split(' ').collect();
         let input = words.last().and_then(|word| word.strip_prefix('<'));
         words.truncate(words.len() - usize::from(input.is_some()));
-        let first = words.iter().position(|word| !word.starts_with("SPIRE_")).context("an empty line")?;
-        let variables = words.drain(..first).filter_map(|word| word.split_once('=')).collect();
         let daemon = words.remove(0);
         let split = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
         let flags = words.split_off(split);
-        Ok(Self { variables, daemon, verbs: words, flags, input })
+        Self { daemon, verbs: words, flags, input }
     }
 
     /// The socket that is put in; none where variables choose it or the command takes none.
-    fn socket(&self, rig: &Rig, server: &Server, agent: &Agent) -> Option<PathBuf> {
-        let chooses = !self.variables.is_empty() || self.flags.contains(&"-instance");
+    fn socket(&self, server: &Server, agent: &Agent) -> Option<PathBuf> {
         match (self.daemon, self.verbs.first().copied()) {
             (_, None | Some("validate" | "run")) => None,
-            _ if chooses => None,
             ("server", _) => Some(server.socket().to_owned()),
-            (_, Some("logger" | "debug")) => Some(rig.folder().join("adm/admin.sock")),
             _ => Some(agent.socket().to_owned()),
         }
     }
 }
 
 fn call(rig: &Rig, product: Product, server: &Server, agent: &Agent, line: &str) -> Result<Outcome> {
-    let line = Line::read(line)?;
+    let line = Line::read(line);
     let program = if line.daemon == "server" { "spire-server" } else { "spire-agent" };
     let mut command = Command::new("timeout");
     command.args(["-s", "KILL", PATIENCE]).arg(product.program(program, rig.folder())?);
-    command.current_dir(rig.folder()).envs(line.variables.iter().copied()).args(&line.verbs);
-    if let Some(socket) = line.socket(rig, server, agent) {
+    command.current_dir(rig.folder()).args(&line.verbs);
+    if let Some(socket) = line.socket(server, agent) {
         command.arg("-socketPath").arg(socket);
     }
     command.args(&line.flags);
