@@ -7,26 +7,30 @@ use std::time::Duration;
 use http::StatusCode;
 use parking_lot::Mutex;
 use steeple_net::{Limits, serve_uds, uds, web};
-use steeple_plugin::KeyManager;
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_types::Bundle;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 use tracing::info;
 
 use crate::api::{admin_routes, public_routes};
-use crate::core::Core;
+use crate::core::{Core, Progress};
+use crate::health::Health;
 use crate::identity::AgentTls;
 use crate::join::bootstrap;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
 use crate::server::ServerConnection;
-use crate::settings::{Bootstrap, HealthSettings, Settings};
+use crate::settings::Settings;
 use crate::state::{Memory, Remembered};
 use crate::svid::{Cache, JwtCache};
 use crate::workload::Attestation;
 
 /// How long tasks may drain.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long calls may go on after a stop; the streams of workloads would go on for ever.
+const CALL_GRACE: Duration = Duration::from_millis(500);
 
 /// Why an agent could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +91,10 @@ impl Agent {
         let limit = settings.x509_svid_cache_max_size;
         let cache = Cache::new(settings.trust_domain.clone(), std::collections::BTreeMap::new(), limit);
         let core = Arc::new(Core {
+            progress: watch::Sender::new(Progress::default()),
             tokens: JwtCache::new(settings.jwt_svid_cache_max_size),
-            attestation: Attestation::new(workload_attestors, clock.clone()),
+            attestation: Attestation::new(workload_attestors, clock.clone(), metrics.clone()),
             started: clock.monotonic(),
-            last_sync: Mutex::new(0),
             cache: Arc::new(cache),
             settings,
             clock,
@@ -99,14 +103,13 @@ impl Agent {
             log,
             metrics,
         });
-        let manager = Manager {
-            core: Arc::clone(&core),
-            memory,
-            keys: key_manager as Arc<dyn KeyManager>,
-            attestor: node_attestor,
-            believes_anybody: core.settings.bootstrap == Bootstrap::Insecure,
-        };
+        let manager = Manager::new(Arc::clone(&core), memory, key_manager, node_attestor);
         Ok(Self { core, manager, remembered })
+    }
+
+    /// How far the agent has come, as it goes on.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.core.progress.subscribe()
     }
 
     /// Joins the trust domain, then serves workloads until the shutdown.
@@ -115,89 +118,121 @@ impl Agent {
     /// [`AgentError`] of what kept the agent from starting or made it stop.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), AgentError> {
         let Self { core, mut manager, remembered } = self;
-        let Some(joined) = shutdown.until(manager.join(&remembered)).await else { return Ok(()) };
-        joined?;
+        count_start(&core);
         let supervisor = Supervisor::new(shutdown.clone(), core.clock.clone());
-        let ended = Arc::new(Mutex::new(None));
-        let manage = {
-            let (shutdown, ended) = (shutdown.clone(), Arc::clone(&ended));
-            async move {
-                let outcome = manager.run(shutdown.clone()).await;
-                if let Err(reason) = outcome {
-                    *ended.lock() = Some(reason);
-                    shutdown.trigger();
-                }
-                Ok::<_, String>(())
+        let mut outcome = spawn_web(&core, &supervisor).await;
+        if outcome.is_ok() {
+            match shutdown.until(manager.join(&remembered)).await {
+                Some(Ok(())) => outcome = serve(&core, manager, &supervisor).await,
+                Some(Err(reason)) => outcome = Err(reason.into()),
+                None => {}
             }
-        };
-        supervisor.spawn("manager", OnExit::StopProcess, manage);
-        let bound = spawn_listeners(&core, &supervisor).await;
-        if bound.is_err() {
-            shutdown.trigger();
         }
+        shutdown.trigger();
         let drained = supervisor.run_to_end(GRACE).await;
-        let _gone = std::fs::remove_file(&core.settings.socket_path);
-        bound?;
-        drained?;
-        match ended.lock().take() {
-            Some(reason) => Err(reason.into()),
-            None => Ok(()),
+        if core.progress.borrow().serving {
+            // A socket that nobody listens on any more is of no use to anybody.
+            let _gone = std::fs::remove_file(&core.settings.socket_path);
+            let _gone = core.settings.admin_socket_path.as_ref().map(std::fs::remove_file);
         }
+        outcome?;
+        Ok(drained?)
     }
 }
 
-async fn spawn_listeners(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentError> {
-    let (clock, shutdown) = (core.clock.clone(), supervisor.shutdown().clone());
+/// Keeps the agent fresh, and serves workloads from the first synchronisation on, until the shutdown.
+async fn serve(core: &Arc<Core>, manager: Manager, supervisor: &Supervisor) -> Result<(), AgentError> {
+    let shutdown = supervisor.shutdown().clone();
+    let ended = Arc::new(Mutex::new(None));
+    let manage = {
+        let (shutdown, ended) = (shutdown.clone(), Arc::clone(&ended));
+        async move {
+            if let Err(reason) = manager.run(shutdown.clone()).await {
+                *ended.lock() = Some(reason);
+                shutdown.trigger();
+            }
+            Ok::<_, String>(())
+        }
+    };
+    supervisor.spawn("manager", OnExit::StopProcess, manage);
+    let mut progress = core.progress.subscribe();
+    // Who asked earlier would be told that there is no identity for him.
+    let synced = shutdown.until(progress.wait_for(|progress| progress.synced.is_some())).await.is_some();
+    if synced {
+        spawn_sockets(core, supervisor)?;
+        core.progress.send_modify(|progress| progress.serving = true);
+    }
+    shutdown.triggered().await;
+    let reason = ended.lock().take();
+    reason.map_or(Ok(()), |reason| Err(reason.into()))
+}
+
+/// Health and metrics over HTTP, as far as the configuration asks for them.
+async fn spawn_web(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentError> {
+    let shutdown = supervisor.shutdown().clone();
     if let Some(settings) = core.settings.health.clone() {
         let listener = bind(settings.address, "health_checks.bind_address and bind_port").await?;
         info!(address = %settings.address, subsystem_name = "health", "Serving health checks");
-        let core = Arc::clone(core);
-        let handler = move |path: &str| health(&core, &settings, path);
+        let health = Arc::new(Health::default());
+        let look = Arc::clone(&health).keep(Arc::clone(core), shutdown.clone());
+        supervisor.spawn("health checks", OnExit::StopProcess, look);
+        let handler = move |path: &str| health.answer(&settings, path);
         let serve = web::serve(listener, Arc::new(handler), shutdown.clone());
         supervisor.spawn("health listener", OnExit::StopProcess, serve);
     }
     if let Some(address) = core.settings.prometheus {
         let listener = bind(address, "telemetry.Prometheus host and port").await?;
         info!(host = %address.ip(), port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
-        let metrics = core.metrics.clone();
+        let core = Arc::clone(core);
         let handler = move |_: &str| web::Answer {
             status: StatusCode::OK,
             content_type: "text/plain; version=0.0.4; charset=utf-8",
-            body: metrics.render(),
+            body: metrics(&core),
         };
-        let serve = web::serve(listener, Arc::new(handler), shutdown.clone());
+        let serve = web::serve(listener, Arc::new(handler), shutdown);
         supervisor.spawn("metrics listener", OnExit::StopProcess, serve);
     }
-    if let Some(path) = &core.settings.admin_socket_path {
-        let listener = uds::bind(path, 0o750, 0o770)?;
-        let serve = serve_uds(listener, admin_routes(core), Limits::LOCAL, clock.clone(), shutdown.clone());
-        supervisor.spawn("admin listener", OnExit::StopProcess, serve);
-    }
+    Ok(())
+}
+
+fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentError> {
+    let (clock, shutdown) = (core.clock.clone(), supervisor.shutdown().clone());
+    let limits = Limits { grace: CALL_GRACE, ..Limits::LOCAL };
     if core.settings.workload_api || core.settings.sds_api {
         let listener: UnixListener = uds::bind(&core.settings.socket_path, 0o755, 0o777)?;
         let address = core.settings.socket_path.display();
-        info!(%address, network = "unix", subsystem_name = "endpoints", "Starting Workload and SDS APIs");
-        let serve = serve_uds(listener, public_routes(core), Limits::LOCAL, clock, shutdown);
+        let apis = match (core.settings.workload_api, core.settings.sds_api) {
+            (true, true) => "Workload and SDS APIs",
+            (true, false) => "Workload API",
+            _ => "SDS API",
+        };
+        info!(%address, apis, network = "unix", subsystem_name = "endpoints", "Starting agent APIs");
+        let serve = serve_uds(listener, public_routes(core), limits, clock.clone(), shutdown.clone());
         supervisor.spawn("workload listener", OnExit::StopProcess, serve);
     }
+    if let Some(path) = &core.settings.admin_socket_path {
+        let listener = uds::bind(path, 0o750, 0o770)?;
+        info!(address = %path.display(), network = "unix", "Starting Admin APIs");
+        let serve = serve_uds(listener, admin_routes(core), limits, clock, shutdown);
+        supervisor.spawn("admin listener", OnExit::StopProcess, serve);
+    }
     Ok(())
+}
+
+fn count_start(core: &Core) {
+    let clean = |text: &str| text.replace(|letter: char| !letter.is_alphanumeric() && letter != '_', "_");
+    let labels =
+        [("version", clean(&core.settings.version)), ("trust_domain_id", clean(core.settings.trust_domain.name()))];
+    core.metrics.gauge("started", &labels, 1.0);
+}
+
+fn metrics(core: &Core) -> String {
+    let uptime = core.clock.monotonic().saturating_sub(core.started);
+    core.metrics.gauge("uptime_in_ms", &[], uptime.as_secs_f64() * 1_000.0);
+    core.metrics.render()
 }
 
 async fn bind(address: std::net::SocketAddr, option: &'static str) -> Result<TcpListener, AgentError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| AgentError::Bind { address: address.to_string(), option, source })
-}
-
-fn health(core: &Core, settings: &HealthSettings, path: &str) -> web::Answer {
-    if path != settings.live_path && path != settings.ready_path {
-        return web::Answer::plain(StatusCode::NOT_FOUND);
-    }
-    let healthy = core.cache.snapshot().own_bundle().is_some();
-    let details = if healthy {
-        serde_json::json!({ "agent": {} })
-    } else {
-        serde_json::json!({ "agent": { "make_new_x509_err": "bundle not available yet" } })
-    };
-    let status = if healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-    web::Answer { status, content_type: "application/json", body: format!("{details}\n") }
 }

@@ -1,6 +1,7 @@
 //! The agent's gRPC APIs.
 
 mod admin;
+mod counted;
 mod gate;
 mod health;
 mod sds;
@@ -18,10 +19,11 @@ use tonic::service::Routes;
 
 use crate::core::Core;
 
+use self::counted::Counted;
 use self::gate::{Gate, Socket};
 
 /// What the public socket offers.
-pub(crate) fn public_routes(core: &Arc<Core>) -> Gate {
+pub(crate) fn public_routes(core: &Arc<Core>) -> Counted {
     let mut routes = Routes::builder();
     routes.add_service(HealthServer::new(health::Service(Arc::clone(core))));
     if core.settings.workload_api {
@@ -30,14 +32,14 @@ pub(crate) fn public_routes(core: &Arc<Core>) -> Gate {
     if core.settings.sds_api {
         routes.add_service(SecretDiscoveryServiceServer::new(sds::Service(Arc::clone(core))));
     }
-    Gate::new(routes.routes(), Socket::Public)
+    Counted::new(Arc::clone(core), Gate::new(routes.routes(), Socket::Public))
 }
 
 /// What the admin socket offers.
-pub(crate) fn admin_routes(core: &Arc<Core>) -> Gate {
+pub(crate) fn admin_routes(core: &Arc<Core>) -> Counted {
     let mut routes = Routes::builder();
     routes
         .add_service(DebugServer::new(admin::DebugService(Arc::clone(core))))
         .add_service(LoggerServer::new(admin::LoggerService(Arc::clone(core))));
-    Gate::new(routes.routes(), Socket::Admin)
+    Counted::new(Arc::clone(core), Gate::new(routes.routes(), Socket::Admin))
 }

@@ -108,6 +108,16 @@ pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags, version: &str) 
     })
 }
 
+/// The bundle's URL must be one that Web PKI vouches for.
+fn check_url(url: &str) -> Result<(), ConfigError> {
+    let parsed: http::Uri =
+        url.parse().map_err(|error| invalid(format!("unable to parse trust bundle URL: {error}")))?;
+    if parsed.scheme_str() != Some("https") {
+        return Err(invalid("trust bundle URL must start with https://"));
+    }
+    Ok(())
+}
+
 struct Reader<'a> {
     agent: Block<'a>,
     flags: &'a Flags,
@@ -197,6 +207,9 @@ impl Reader<'_> {
         if format != "pem" && format != "spiffe" {
             return Err(invalid("invalid value for trust_bundle_format, expected \"pem\" or \"spiffe\""));
         }
+        if let Some(url) = &url {
+            check_url(url)?;
+        }
         let spiffe = format == "spiffe";
         Ok(match (path, url) {
             (Some(path), _) if spiffe => Bootstrap::SpiffeFile(PathBuf::from(path)),
@@ -212,9 +225,16 @@ impl Reader<'_> {
         match (token, file) {
             (Some(_), Some(_)) => Err(invalid("only one of join_token or join_token_file can be specified, not both")),
             (Some(token), None) => Ok(token),
-            (None, Some(path)) => std::fs::read_to_string(&path)
-                .map(|token| token.trim().to_owned())
-                .map_err(|error| invalid(format!("unable to read join token file {path:?}: {error}"))),
+            (None, Some(path)) => {
+                let read = std::fs::read_to_string(&path).map_err(|error| {
+                    let reason = steeple_client::os_text(&error);
+                    invalid(format!("unable to read join token file {path:?}: open {path}: {reason}"))
+                })?;
+                match read.trim() {
+                    "" => Err(invalid("join token file is empty")),
+                    token => Ok(token.to_owned()),
+                }
+            }
             (None, None) => Ok(String::new()),
         }
     }

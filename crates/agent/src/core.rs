@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use jiff::Timestamp;
 use steeple_clock::Clock;
 use steeple_net::{Peer, UnixPeer};
 use steeple_telemetry::{Log, Metrics};
 use steeple_types::Selector;
+use tokio::sync::watch;
 use tonic::{Request, Status};
 
 use crate::identity::AgentTls;
@@ -28,8 +29,18 @@ pub(crate) struct Core {
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
     pub(crate) started: Duration,
-    /// When the server last answered, in seconds since the epoch.
-    pub(crate) last_sync: Mutex<i64>,
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+/// How far an agent has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How often the agent has gone to rest with nothing left to do for the moment.
+    pub rounds: u64,
+    /// When it last heard from the server what it is to serve.
+    pub synced: Option<Timestamp>,
+    /// Whether workloads are served.
+    pub serving: bool,
 }
 
 impl Core {

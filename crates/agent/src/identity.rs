@@ -44,12 +44,17 @@ impl AgentSvid {
         self.certificates.first().map_or(Timestamp::UNIX_EPOCH, Certificate::not_after)
     }
 
-    /// Whether half of its life is over.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        let Some(leaf) = self.certificates.first() else { return true };
-        let lifetime = leaf.not_after().duration_since(leaf.not_before());
-        leaf.not_after().duration_since(now) <= lifetime / 2
+    /// Whether half of its life is over, give or take; see [`past_half`].
+    pub(crate) fn is_due(&self, now: Timestamp, random: f64) -> bool {
+        self.certificates.first().is_none_or(|leaf| past_half(leaf.not_before(), leaf.not_after(), now, random))
     }
+}
+
+/// Whether half of a life is over, give or take a tenth of that half, so that a fleet does not renew at once. `random` is
+/// even in 0..1.
+pub(crate) fn past_half(begin: Timestamp, end: Timestamp, now: Timestamp, random: f64) -> bool {
+    let lifetime = end.duration_since(begin).as_secs_f64();
+    end.duration_since(now).as_secs_f64() <= lifetime * (0.45 + 0.1 * random)
 }
 
 /// What TLS to the server follows: who the agent is and whom it believes.
@@ -84,5 +89,36 @@ impl TlsSource for AgentTls {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+/// The same without an identity, for calls of who has none that the server would take.
+pub(crate) struct Anonymous(pub(crate) Arc<AgentTls>);
+
+impl TlsSource for Anonymous {
+    fn identity(&self) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn authorities(&self, trust_domain: &TrustDomain) -> Vec<Vec<u8>> {
+        self.0.authorities(trust_domain)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_a_life_is_over_within_a_tenth_of_the_half() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let past = |now, random| past_half(at(0), at(1_000), at(now), random);
+        assert!(!past(449, 1.0) && past(450, 1.0), "the earliest moment");
+        assert!(!past(549, 0.0) && past(550, 0.0), "the latest moment");
+        assert!(past(2_000, 0.0), "after the end");
     }
 }

@@ -7,6 +7,7 @@ mod agent;
 mod api;
 pub mod config;
 mod core;
+mod health;
 mod identity;
 mod join;
 mod manage;
@@ -18,6 +19,7 @@ mod svid;
 mod sync;
 mod workload;
 
+pub use self::core::Progress;
 pub use agent::{Agent, AgentError};
 pub use api::table;
 pub use manage::Ended;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls_pki_types::ServerName;
-use steeple_crypto::tls::{ServerVerification, client_config};
+use steeple_crypto::tls::{ServerVerification, TlsSource, client_config};
 use steeple_types::TrustDomain;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-use crate::identity::AgentTls;
+use crate::identity::{AgentTls, Anonymous};
 
 /// Longest one call may take.
 pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
@@ -40,13 +40,20 @@ impl ServerConnection {
         if let Some(channel) = slot.as_ref() {
             return Ok(channel.clone());
         }
-        let channel = self.connect(ServerVerification::Id(self.trust_domain.server_id()))?;
+        let channel = self.connect(self.tls.clone(), ServerVerification::Id(self.trust_domain.server_id()))?;
         Ok(slot.insert(channel).clone())
+    }
+
+    /// A channel on which the agent shows no SVID, to attest.
+    pub(crate) fn anonymous(&self) -> Result<Channel, String> {
+        let source = Arc::new(Anonymous(Arc::clone(&self.tls)));
+        self.connect(source, ServerVerification::Id(self.trust_domain.server_id()))
     }
 
     /// A channel on which the server is not verified, for bootstrapping without trust.
     pub(crate) fn unverified(&self) -> Result<Channel, String> {
-        self.connect(ServerVerification::Insecure(Arc::new(|_| {})))
+        let source = Arc::new(Anonymous(Arc::clone(&self.tls)));
+        self.connect(source, ServerVerification::Insecure(Arc::new(|_| {})))
     }
 
     /// Forgets the channel, so that the next one shows the agent's current SVID.
@@ -54,8 +61,7 @@ impl ServerConnection {
         *self.channel.lock() = None;
     }
 
-    fn connect(&self, verification: ServerVerification) -> Result<Channel, String> {
-        let source: Arc<AgentTls> = Arc::clone(&self.tls);
+    fn connect(&self, source: Arc<dyn TlsSource>, verification: ServerVerification) -> Result<Channel, String> {
         let config = client_config(source, verification).map_err(|error| error.to_string())?;
         let connector = TlsConnector::from(Arc::new(config));
         let (host, port) = (self.host.clone(), self.port);

@@ -6,4 +6,4 @@ mod renew;
 
 pub(crate) use cache::{Cache, Identity, Snapshot};
 pub(crate) use jwt::JwtCache;
-pub(crate) use renew::renew_svids;
+pub(crate) use renew::{BATCH, renew_svids};

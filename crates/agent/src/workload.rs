@@ -7,6 +7,7 @@ use futures::future::join_all;
 use steeple_clock::Clock;
 use steeple_net::UnixPeer;
 use steeple_plugin::WorkloadAttestor;
+use steeple_telemetry::Metrics;
 use steeple_types::Selector;
 use tonic::Status;
 use tracing::{debug, error};
@@ -18,42 +19,41 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Attestation {
     attestors: Vec<Arc<dyn WorkloadAttestor>>,
     clock: Clock,
+    metrics: Metrics,
 }
 
 impl Attestation {
-    pub(crate) fn new(attestors: Vec<Arc<dyn WorkloadAttestor>>, clock: Clock) -> Self {
-        Self { attestors, clock }
+    pub(crate) fn new(attestors: Vec<Arc<dyn WorkloadAttestor>>, clock: Clock, metrics: Metrics) -> Self {
+        Self { attestors, clock, metrics }
     }
 
     /// The selectors of the caller, by all attestors at once. One that fails is passed over; when all fail, or when the
     /// process that called has ended meanwhile, nothing is known of the caller.
     pub(crate) async fn attest(&self, peer: &UnixPeer) -> Result<Vec<Selector>, Status> {
+        let began = self.clock.monotonic();
+        let outcome = self.ask_all(peer).await;
+        let status = if outcome.is_ok() { "OK" } else { "Unavailable" };
+        let elapsed = self.clock.monotonic().saturating_sub(began);
+        self.metrics.call("workload_api_workload_attestation", status, elapsed);
+        if let Ok(selectors) = &outcome {
+            let count = u32::try_from(selectors.len()).unwrap_or(u32::MAX);
+            self.metrics.sample("workload_api_discovered_selectors", f64::from(count));
+        }
+        outcome
+    }
+
+    async fn ask_all(&self, peer: &UnixPeer) -> Result<Vec<Selector>, Status> {
         let pid = peer.process.pid();
-        let failed = || Status::unavailable("workload attestation failed");
-        peer.process.check().map_err(|_| failed())?;
-        let ask = async |attestor: &Arc<dyn WorkloadAttestor>| match self
-            .clock
-            .timeout(DEADLINE, attestor.attest(pid))
-            .await
-        {
-            Ok(Ok(selectors)) => Some(selectors),
-            Ok(Err(error)) => {
-                error!(%error, pid, plugin_name = attestor.name(), subsystem_name = "workload_attestor", "Failed to collect all selectors for PID");
-                None
-            }
-            Err(_) => {
-                error!(
-                    pid,
-                    plugin_name = attestor.name(),
-                    subsystem_name = "workload_attestor",
-                    "Workload attestor took longer than 30 s"
-                );
-                None
-            }
+        let check = || {
+            peer.process.check().map_err(|error| {
+                error!(%error, pid, subsystem_name = "workload_attestor", "Workload is not the process that connected");
+                failed()
+            })
         };
-        let answers = join_all(self.attestors.iter().map(ask)).await;
+        check()?;
+        let answers = join_all(self.attestors.iter().map(|attestor| self.ask(attestor.as_ref(), pid))).await;
         // What was read belongs to this process only if it still runs.
-        peer.process.check().map_err(|_| failed())?;
+        check()?;
         if answers.iter().all(Option::is_none) {
             return Err(failed());
         }
@@ -63,4 +63,33 @@ impl Attestation {
         debug!(pid, ?selectors, subsystem_name = "workload_attestor", "PID attested to have selectors");
         Ok(selectors)
     }
+
+    /// What one attestor says, if it says anything.
+    async fn ask(&self, attestor: &dyn WorkloadAttestor, pid: u32) -> Option<Vec<Selector>> {
+        let began = self.clock.monotonic();
+        let answer = self.clock.timeout(DEADLINE, attestor.attest(pid)).await;
+        let answer = match answer {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err("it took longer than 30 s".to_owned()),
+        };
+        let status = if answer.is_ok() { "OK" } else { "Unknown" };
+        let label = [("attestor", attestor.name().to_owned())];
+        let elapsed = self.clock.monotonic().saturating_sub(began);
+        self.metrics.call_of("workload_api_workload_attestor", &label, status, elapsed);
+        answer
+            .inspect_err(|error| {
+                error!(
+                    error,
+                    pid,
+                    plugin_name = attestor.name(),
+                    subsystem_name = "workload_attestor",
+                    "Failed to collect all selectors for PID"
+                );
+            })
+            .ok()
+    }
+}
+
+fn failed() -> Status {
+    Status::unavailable("workload attestation failed")
 }

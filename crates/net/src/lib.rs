@@ -3,11 +3,13 @@
 //! A listener is bound first and served later; each request carries the [`Peer`] of its connection in its extensions.
 
 pub mod authority;
+mod ending;
 mod peer;
 mod serve;
 pub mod uds;
 pub mod web;
 
 pub use authority::AuthorityFilter;
+pub use ending::at_end;
 pub use peer::{Peer, Process, UnixPeer};
 pub use serve::{Answers, Limits, serve_tls, serve_uds};

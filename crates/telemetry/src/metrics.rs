@@ -47,14 +47,23 @@ impl Metrics {
 
     /// Counts a call under `key` and its time in milliseconds under `<key>_elapsed_time`, both with its `status`.
     pub fn call(&self, key: &str, status: &str, elapsed: Duration) {
+        self.call_of(key, &[], status, elapsed);
+    }
+
+    /// The same with further labels.
+    pub fn call_of(&self, key: &str, labels: &[(&'static str, String)], status: &str, elapsed: Duration) {
         let Some(counted) = &self.0 else { return };
-        let labels = [Label::new("status", status.to_owned())];
+        let labels = labels.iter().map(|(name, value)| Label::new(*name, value.clone()));
+        let labels: Vec<Label> = labels.chain([Label::new("status", status.to_owned())]).collect();
         counted.recorder.register_counter(&counted.key(key, &labels), &METADATA).increment(1);
         let timer = counted.key(&format!("{key}_elapsed_time"), &labels);
-        counted.recorder.register_histogram(&timer, &METADATA).record(elapsed.as_secs_f64() * 1_000.0);
-        if counted.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
-            counted.sum_up();
-        }
+        counted.sample(&timer, elapsed.as_secs_f64() * 1_000.0);
+    }
+
+    /// Takes a sample.
+    pub fn sample(&self, key: &str, value: f64) {
+        let Some(counted) = &self.0 else { return };
+        counted.sample(&counted.key(key, &[]), value);
     }
 
     /// Sets a gauge.
@@ -78,6 +87,13 @@ impl Metrics {
 }
 
 impl Counted {
+    fn sample(&self, key: &Key, value: f64) {
+        self.recorder.register_histogram(key, &METADATA).record(value);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            self.sum_up();
+        }
+    }
+
     fn sum_up(&self) {
         self.waiting.store(0, Ordering::Relaxed);
         self.handle.run_upkeep();

@@ -23,7 +23,7 @@ struct Case {
 }
 
 /// The keys and plugins of the record that come later.
-const LATER: [&str; 8] = [
+const LATER: [&str; 7] = [
     "federation {",
     "proxy_protocol_trusted_cidrs",
     "k8s_psat",
@@ -31,7 +31,6 @@ const LATER: [&str; 8] = [
     "authorized_delegates",
     "jwt_svid_cache_hit_timeout",
     "log_selectors",
-    "trust_bundle_url",
 ];
 
 #[test]

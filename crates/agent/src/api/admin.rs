@@ -7,6 +7,7 @@ use steeple_proto::spire::api::agent::logger::v1 as logger;
 use steeple_proto::spire::api::types;
 use steeple_telemetry::Level;
 use tonic::{Request, Response, Status};
+use tracing::info;
 
 use crate::core::Core;
 
@@ -27,7 +28,7 @@ impl debug::debug_server::Debug for DebugService {
             svid_chain: self.chain(),
             uptime: i32::try_from(uptime).unwrap_or(i32::MAX),
             svids_count: svids,
-            last_sync_success: *core.last_sync.lock(),
+            last_sync_success: core.progress.borrow().synced.map_or(0, |synced| synced.as_second()),
             cached_x509_svids_count: svids,
             cached_jwt_svids_count: count(core.tokens.len()),
             cached_svidstore_x509_svids_count: 0,
@@ -68,6 +69,7 @@ impl LoggerService {
 #[tonic::async_trait]
 impl logger::logger_server::Logger for LoggerService {
     async fn get_logger(&self, _request: Request<logger::GetLoggerRequest>) -> Result<Response<types::Logger>, Status> {
+        info!("GetLogger Called");
         Ok(Response::new(self.state()))
     }
 
@@ -78,6 +80,7 @@ impl logger::logger_server::Logger for LoggerService {
         let number = usize::try_from(request.get_ref().new_level).unwrap_or_default();
         let level = number.checked_sub(1).and_then(|at| Level::ALL.get(at));
         let level = level.ok_or_else(|| Status::invalid_argument("newLevel value cannot be LogLevel_UNSPECIFIED"))?;
+        info!(new_log_level = level.name(), "SetLogLevel Called");
         self.0.log.set_level(*level);
         Ok(Response::new(self.state()))
     }
@@ -86,6 +89,7 @@ impl logger::logger_server::Logger for LoggerService {
         &self,
         _request: Request<logger::ResetLogLevelRequest>,
     ) -> Result<Response<types::Logger>, Status> {
+        info!(launch_log_level = self.0.log.launch_level().name(), "ResetLogLevel Called");
         self.0.log.set_level(self.0.log.launch_level());
         Ok(Response::new(self.state()))
     }

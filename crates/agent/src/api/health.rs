@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use steeple_client::describe;
 use steeple_proto::grpc::health::v1 as pb;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+use tracing::warn;
 
 use crate::core::Core;
+use crate::health;
 
 pub(super) struct Service(pub(super) Arc<Core>);
 
@@ -19,14 +22,15 @@ impl pb::health_server::Health for Service {
         request: Request<pb::HealthCheckRequest>,
     ) -> Result<Response<pb::HealthCheckResponse>, Status> {
         if !request.get_ref().service.is_empty() {
-            return Err(Status::not_found("per-service health is not supported"));
+            return Err(Status::invalid_argument("per-service health is not supported"));
         }
-        // An agent that can answer a workload at all is healthy, also when the answer is that there is no identity.
-        let has_bundle = self.0.cache.snapshot().own_bundle().is_some();
-        let status = if has_bundle {
-            pb::health_check_response::ServingStatus::Serving
-        } else {
-            pb::health_check_response::ServingStatus::NotServing
+        let status = match health::probe(&self.0).await {
+            Ok(()) => pb::health_check_response::ServingStatus::Serving,
+            Err(status) => {
+                let reason = "unable to fetch X.509 context from Workload API";
+                warn!(error = describe(&status), reason, subsystem_name = "endpoints", "Health check failed");
+                pb::health_check_response::ServingStatus::NotServing
+            }
         };
         Ok(Response::new(pb::HealthCheckResponse { status: status.into() }))
     }

@@ -46,14 +46,6 @@ impl SecretDiscoveryService for Service {
         request: Request<pb::DiscoveryRequest>,
     ) -> Result<Response<pb::DiscoveryResponse>, Status> {
         let selectors = self.0.selectors(&request).await?;
-        let request = request.into_inner();
-        let snapshot = self.0.cache.snapshot();
-        let mine = snapshot.matching(&selectors);
-        if mine.is_empty() {
-            return Err(Status::permission_denied("no identity issued"));
-        }
-        let names = secrets::Names::of(&self.0.settings.sds, request.node.as_ref());
-        let found = secrets::secrets(&snapshot, &mine, &names, &request.resource_names)?;
-        Ok(Response::new(stream::response(&found, String::new())))
+        stream::once(Arc::clone(&self.0), selectors, request.into_inner()).await.map(Response::new)
     }
 }

@@ -7,7 +7,10 @@ use steeple_types::{Bundle, TrustDomain, X509Authority};
 
 use crate::settings::Bootstrap;
 
-/// The bundle to begin with; `None` when the first server is to be believed.
+/// Largest bundle fetched, in bytes.
+const MAX_LENGTH: usize = 8 << 20;
+
+/// The bundle to begin with; `None` when it comes with the first attestation.
 ///
 /// # Errors
 /// A text that names what could not be read.
@@ -29,14 +32,32 @@ pub(crate) fn bootstrap(
         Bootstrap::SpiffeFile(path) => {
             let bundle = bundle::from_document(trust_domain.clone(), read(path)?.as_bytes())
                 .map_err(|error| format!("unable to parse SPIFFE trust bundle {}: {error}", path.display()))?;
+            if bundle.x509_authorities.is_empty() {
+                return Err(format!("no certificates found in trust bundle {}", path.display()));
+            }
             Ok(Some(bundle))
         }
-        Bootstrap::Url { url, .. } => {
-            Err(format!("trust_bundle_url {url} is not available yet: use trust_bundle_path"))
-        }
-        Bootstrap::Insecure => Ok(None),
+        // Fetched when the agent attests, since a server may come up later than its agents.
+        Bootstrap::Url { .. } | Bootstrap::Insecure => Ok(None),
         Bootstrap::Stored => Err("trust bundle not available: none was configured and none is stored".to_owned()),
     }
+}
+
+/// Fetches the bundle behind a URL over Web PKI.
+///
+/// # Errors
+/// A text that names what could not be fetched or read.
+pub(crate) async fn bundle_of_url(url: &str, spiffe: bool, trust_domain: &TrustDomain) -> Result<Bundle, String> {
+    let body = steeple_client::https_get(url, MAX_LENGTH).await.map_err(|error| error.to_string())?;
+    if spiffe {
+        let bundle = bundle::from_document(trust_domain.clone(), &body);
+        return bundle.map_err(|error| format!("unable to parse SPIFFE trust bundle: {error}"));
+    }
+    let text = String::from_utf8_lossy(&body);
+    let certificates =
+        pem::certificates(&text).map_err(|error| format!("could not parse trust bundle {url}: {error}"))?;
+    check(Path::new(url), &certificates)?;
+    Ok(of_certificates(trust_domain, certificates))
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -93,7 +93,7 @@ impl Cache {
             state: watch::Sender::new(Arc::new(snapshot)),
             limit,
             demand: Mutex::default(),
-            tick: AtomicU64::new(0),
+            tick: AtomicU64::new(1),
             wanted: tokio::sync::Notify::new(),
         }
     }
@@ -162,6 +162,12 @@ impl Cache {
         });
     }
 
+    /// When the next SVID expires.
+    pub(crate) fn first_expiry(&self) -> Option<Timestamp> {
+        let snapshot = self.snapshot();
+        snapshot.identities.values().filter_map(|identity| identity.svid.as_ref()).map(|svid| svid.expires_at).min()
+    }
+
     /// The entries whose SVIDs are to be kept: those that somebody subscribes to, then the others, last used first, up to the
     /// limit.
     pub(crate) fn kept(&self) -> HashSet<EntryId> {
@@ -178,7 +184,10 @@ impl Cache {
             })
             .map(|(_, id, demand)| (id, demand))
             .collect();
-        candidates.sort_by_key(|(_, demand)| (demand.subscribers == 0, std::cmp::Reverse(demand.last_used)));
+        // What is there stays before what would have to be fetched.
+        let absent = |id: &EntryId| snapshot.identities.get(id).is_none_or(|identity| identity.svid.is_none());
+        candidates
+            .sort_by_key(|(id, demand)| (demand.subscribers == 0, std::cmp::Reverse(demand.last_used), absent(id)));
         let subscribed = candidates.iter().take_while(|(_, demand)| demand.subscribers > 0).count();
         candidates.truncate(self.limit.max(subscribed));
         candidates.into_iter().map(|(id, _)| id.clone()).collect()
@@ -193,6 +202,7 @@ impl Cache {
             entry.subscribers += 1;
             entry.last_used = tick;
         }
+        drop(demand);
         if identities.iter().any(|identity| identity.svid.is_none()) {
             self.wanted.notify_one();
         }

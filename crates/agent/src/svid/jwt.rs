@@ -1,6 +1,6 @@
 //! JWT-SVIDs: kept until half of their life is over, and handed out beyond that while the server is away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,6 +41,11 @@ impl JwtCache {
 
     pub(crate) fn len(&self) -> usize {
         self.tokens.lock().by_key.len()
+    }
+
+    /// Forgets the tokens of IDs that the agent serves no more.
+    pub(crate) fn keep_only(&self, ids: HashSet<&SpiffeId>) {
+        self.tokens.lock().by_key.retain(|(id, _), _| ids.contains(id));
     }
 
     /// A token for `entry` and `audience`.

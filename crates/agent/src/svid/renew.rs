@@ -11,28 +11,43 @@ use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
 use steeple_types::{Entry, EntryId};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tracing::{debug, error};
+use tracing::{error, info};
 
 use super::cache::{Cache, X509Identity};
+use crate::identity::past_half;
 
 /// Most SVIDs asked for in one call.
-const BATCH: usize = 500;
+pub(crate) const BATCH: usize = 500;
 
-/// Renews what is due. What fails keeps its SVID as long as that is valid.
+/// Renews what is due, `batch` SVIDs in a call: half as many after a call that failed, twice as many after one that did not.
+/// What fails keeps its SVID as long as that is valid.
 pub(crate) async fn renew_svids(
     channel: &Channel,
     cache: &Cache,
     key_type: KeyType,
     now: Timestamp,
+    batch: &mut usize,
 ) -> Result<(), Status> {
-    let due = due(cache, now);
-    // SVIDs that have expired go even when nothing can be renewed.
-    cache.put(Vec::new(), now);
-    for batch in due.chunks(BATCH) {
-        let renewed = renew(channel.clone(), batch, key_type, now).await?;
-        cache.put(renewed, now);
+    let mut rest = due(cache, now);
+    let mut refused = None;
+    while !rest.is_empty() {
+        let size = (*batch).clamp(1, BATCH).min(rest.len());
+        let entries: Vec<Arc<Entry>> = rest.drain(..size).collect();
+        match renew(channel.clone(), &entries, key_type).await {
+            Ok(renewed) => {
+                if renewed.len() < entries.len() {
+                    refused = Some(Status::unavailable("the server issued no SVID for some entries"));
+                }
+                cache.put(renewed, now);
+                *batch = size.saturating_mul(2).clamp(1, BATCH);
+            }
+            Err(status) => {
+                *batch = (size / 2).max(1);
+                return Err(status);
+            }
+        }
     }
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }
 
 /// The entries whose SVID is missing, out of date, or past about half of its life.
@@ -40,11 +55,15 @@ fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
     let (snapshot, kept) = (cache.snapshot(), cache.kept());
     let is_due = |entry: &Entry, svid: Option<&X509Identity>| {
         let Some(svid) = svid else {
-            debug!(entry_id = %entry.id, spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "Creating X509-SVID");
+            info!(entry_id = %entry.id, spiffe_id = %entry.spiffe_id, subsystem_name = "manager", "Creating X509-SVID");
             return true;
         };
         let changed = svid.revision_number != entry.revision_number || svid.created_at != entry.created_at;
-        changed || past_half(svid, now, random::fraction())
+        let due = changed || past_half(svid.issued_at, svid.expires_at, now, random::fraction());
+        if due {
+            info!(entry_id = %entry.id, expires_at = %svid.expires_at, spiffe_id = %entry.spiffe_id, subsystem_name = "manager", "Renewing X509-SVID");
+        }
+        due
     };
     let candidates = snapshot.identities.values().filter(|identity| kept.contains(&identity.entry.id));
     candidates
@@ -53,18 +72,10 @@ fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
         .collect()
 }
 
-/// Whether half of the life is over, give or take a tenth of it, so that a fleet does not renew at once.
-fn past_half(svid: &X509Identity, now: Timestamp, random: f64) -> bool {
-    let lifetime = svid.expires_at.duration_since(svid.issued_at).as_secs_f64();
-    let left = svid.expires_at.duration_since(now).as_secs_f64();
-    left <= lifetime * (0.45 + 0.1 * random)
-}
-
 async fn renew(
     channel: Channel,
     entries: &[Arc<Entry>],
     key_type: KeyType,
-    now: Timestamp,
 ) -> Result<Vec<(EntryId, X509Identity)>, Status> {
     let mut keys = Vec::with_capacity(entries.len());
     let mut params = Vec::with_capacity(entries.len());
@@ -84,7 +95,7 @@ async fn renew(
             error!(entry_id = %entry.id, status_code = status.code, status_message = status.message, "Failed to fetch SVID");
             continue;
         }
-        let Some(identity) = result.svid.and_then(|svid| identity(svid.cert_chain, &key, entry, now)) else {
+        let Some(identity) = result.svid.and_then(|svid| identity(svid.cert_chain, &key, entry)) else {
             error!(entry_id = %entry.id, "The server's answer holds no SVID for the entry and key");
             continue;
         };
@@ -94,7 +105,7 @@ async fn renew(
 }
 
 /// What the server issued, if it is for the key and the entry.
-fn identity(chain: Vec<Vec<u8>>, key: &PrivateKey, entry: &Entry, now: Timestamp) -> Option<X509Identity> {
+fn identity(chain: Vec<Vec<u8>>, key: &PrivateKey, entry: &Entry) -> Option<X509Identity> {
     let leaf = Certificate::from_der(chain.first()?).ok()?;
     if leaf.public_key() != key.public_key() || leaf.spiffe_id().ok()? != entry.spiffe_id {
         return None;
@@ -102,7 +113,7 @@ fn identity(chain: Vec<Vec<u8>>, key: &PrivateKey, entry: &Entry, now: Timestamp
     Some(X509Identity {
         chain,
         key: key.to_pkcs8().ok()?,
-        issued_at: leaf.not_before().max(now - std::time::Duration::from_mins(1)),
+        issued_at: leaf.not_before(),
         expires_at: leaf.not_after(),
         revision_number: entry.revision_number,
         created_at: entry.created_at,

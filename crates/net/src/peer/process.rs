@@ -10,9 +10,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// A process held by a pidfd, with the time at which it started.
 ///
-/// Between the connection of a socket and the opening of the pidfd the PID could pass to another process; the start time
-/// narrows that: a process that started after the socket was connected is refused by [`Process::check`]'s caller, since the
-/// kernel's credentials are those of the connecting process.
+/// The pidfd of a socket's peer comes from the kernel (`SO_PEERPIDFD`), which holds the process since it connected: its PID
+/// can't have passed to another in between.
 pub struct Process {
     pid: u32,
     pidfd: OwnedFd,
@@ -31,12 +30,30 @@ impl Process {
     /// # Errors
     /// When there is no such process.
     pub fn hold(pid: Pid) -> io::Result<Self> {
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        let raw = pid.as_raw_nonzero().get().unsigned_abs();
-        let started = start_time(raw)?;
-        let process = Self { pid: raw, pidfd, started };
+        Self::held(pid, pidfd_open(pid, PidfdFlags::empty())?)
+    }
+
+    /// The process `pid` behind `pidfd`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when it has ended.
+    pub fn held(pid: Pid, pidfd: OwnedFd) -> io::Result<Self> {
+        let pid = pid.as_raw_nonzero().get().unsigned_abs();
+        let process = Self { pid, pidfd, started: start_time(pid)? };
         process.check()?;
         Ok(process)
+    }
+
+    /// The same process if it runs as `uid`: another that came by its PID is refused unless it is of the same user.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when it runs as another user.
+    pub fn of_user(self, uid: u32) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        if std::fs::metadata(format!("/proc/{}", self.pid))?.uid() == uid {
+            return Ok(self);
+        }
+        Err(self.gone())
     }
 
     /// The PID.
@@ -59,7 +76,11 @@ impl Process {
         if ready == 0 && start_time(self.pid)? == self.started {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("process {} is no longer running", self.pid)))
+        Err(self.gone())
+    }
+
+    fn gone(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::NotFound, format!("process {} is no longer running", self.pid))
     }
 }
 
@@ -87,5 +108,13 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(process.check().unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(Process::hold(pid).is_err());
+    }
+
+    #[test]
+    fn process_of_another_user_is_not_taken() {
+        let own = || Process::hold(rustix::process::getpid()).unwrap();
+        let uid = rustix::process::geteuid().as_raw();
+        own().of_user(uid).unwrap();
+        assert_eq!(own().of_user(uid + 1).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

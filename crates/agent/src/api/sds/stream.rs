@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use steeple_crypto::{digest, random};
 use steeple_proto::envoy::service::discovery::v3 as pb;
@@ -14,6 +15,9 @@ use super::secrets::{Names, Secrets, secrets};
 use super::{Answers, SECRET};
 use crate::core::Core;
 use crate::svid::Snapshot;
+
+/// How long the SVIDs may take to come for a call that does not stream.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a stream of either kind follows.
 struct Feed {
@@ -30,19 +34,25 @@ impl Feed {
         Self { core, selectors, state, names: None, nonce: String::new() }
     }
 
-    /// The secrets under the names asked for; `None` as long as an SVID is missing.
+    /// The secrets under the names asked for; `None` as long as an SVID is missing. A workload without an identity has the
+    /// bundle of the own trust domain, as with SPIRE.
     fn secrets(&mut self, asked: &[String]) -> Result<Option<Secrets>, Status> {
         let snapshot = Arc::clone(&self.state.borrow_and_update());
         let mine = snapshot.matching(&self.selectors);
-        if mine.is_empty() {
-            return Err(Status::permission_denied("no identity issued"));
-        }
         let _demand = self.core.cache.demand(&mine);
         if mine.iter().any(|identity| identity.svid.is_none()) {
             return Ok(None);
         }
         let names = self.names.clone().unwrap_or_else(|| Names::of(&self.core.settings.sds, None));
-        secrets(&snapshot, &mine, &names, asked).map(Some)
+        let found = secrets(&snapshot, &mine, &names, asked)?;
+        for name in asked.iter().filter(|name| !found.contains_key(*name)) {
+            warn!(
+                resource_names = name,
+                subsystem_name = "endpoints",
+                "Workload is not authorized for the requested identity"
+            );
+        }
+        Ok(Some(found))
     }
 
     fn new_nonce(&mut self) -> Result<String, Status> {
@@ -56,8 +66,32 @@ impl Feed {
     }
 }
 
+/// `FetchSecrets`: the secrets that there are, once the workload's SVIDs have come.
+pub(super) async fn once(
+    core: Arc<Core>,
+    selectors: Vec<Selector>,
+    request: pb::DiscoveryRequest,
+) -> Result<pb::DiscoveryResponse, Status> {
+    let (clock, mut feed) = (core.clock.clone(), Feed::new(core, selectors));
+    feed.names = request.node.as_ref().map(|node| Names::of(&feed.core.settings.sds, Some(node)));
+    let fetching = async {
+        loop {
+            if let Some(secrets) = feed.secrets(&request.resource_names)? {
+                return Ok::<_, Status>(secrets);
+            }
+            Feed::changed(&mut feed.state).await?;
+        }
+    };
+    let late = |_| Status::unavailable("the X509-SVIDs of the workload are not available yet");
+    let secrets = clock.timeout(PATIENCE, fetching).await.map_err(late)??;
+    if secrets.is_empty() {
+        return Err(Status::permission_denied("no identity issued"));
+    }
+    Ok(response(&secrets, String::new()))
+}
+
 /// An answer with all secrets; its version is the hash of theirs.
-pub(super) fn response(secrets: &Secrets, nonce: String) -> pb::DiscoveryResponse {
+fn response(secrets: &Secrets, nonce: String) -> pb::DiscoveryResponse {
     let versions: String = secrets.values().map(|secret| secret.version.as_str()).collect();
     let hash = digest::sha256(versions.as_bytes());
     pb::DiscoveryResponse {
@@ -99,6 +133,8 @@ impl Whole {
             if let Some(asked) = self.asked.clone()
                 && let Some(secrets) = self.feed.secrets(&asked)?
                 && self.last.as_ref() != Some(&secrets)
+                // There is nothing to tell of names that stand for nothing yet.
+                && !(self.last.is_none() && secrets.is_empty())
             {
                 let answer = response(&secrets, self.feed.new_nonce()?);
                 self.last = Some(secrets);

@@ -17,7 +17,7 @@ pub(super) fn handle(core: &Arc<Core>, selectors: Vec<Selector>) -> Result<Answe
     if mine.is_empty() {
         return Err(no_identity());
     }
-    let feed = Feed { core: Arc::clone(core), selectors, state, last: Vec::new(), sent: false };
+    let feed = Feed { core: Arc::clone(core), selectors, state, last: None };
     let stream = futures::stream::unfold(Some(feed), |feed| async {
         let mut feed = feed?;
         match feed.next().await {
@@ -32,9 +32,7 @@ struct Feed {
     core: Arc<Core>,
     selectors: Vec<Selector>,
     state: watch::Receiver<Arc<Snapshot>>,
-    /// Marks of what was sent last.
-    last: Vec<usize>,
-    sent: bool,
+    last: Option<Sent>,
 }
 
 impl Feed {
@@ -47,25 +45,41 @@ impl Feed {
                 return Err(no_identity());
             }
             let _demand = self.core.cache.demand(&mine);
-            let marks = marks(&snapshot, &mine);
-            let complete = mine.iter().all(|identity| identity.svid.is_some());
-            if complete && (!self.sent || marks != self.last) {
-                self.last = marks;
-                self.sent = true;
-                return Ok(response(&snapshot, &mine));
+            if mine.iter().all(|identity| identity.svid.is_some()) {
+                let answer = Sent::of(&snapshot, &mine);
+                if self.last.as_ref().is_none_or(|last| !last.is(&answer)) {
+                    self.last = Some(answer);
+                    return Ok(response(&snapshot, &mine));
+                }
             }
             self.state.changed().await.map_err(|_| Status::unavailable("agent is shutting down"))?;
         }
     }
 }
 
-/// What tells two answers apart: the SVIDs and bundles in them, by where they are in memory.
-fn marks(snapshot: &Snapshot, identities: &[Identity]) -> Vec<usize> {
-    let svids = identities.iter().filter_map(|identity| identity.svid.as_ref()).map(|svid| Arc::as_ptr(svid).addr());
-    let hints = identities.iter().map(|identity| Arc::as_ptr(&identity.entry).addr());
-    let own = snapshot.own_bundle().into_iter().map(|bundle| Arc::as_ptr(bundle).addr());
-    let federated = snapshot.federated(identities).into_values().map(|bundle| Arc::as_ptr(&bundle).addr());
-    svids.chain(hints).chain(own).chain(federated.collect::<Vec<_>>()).collect()
+/// What an answer was made of. It is held, so that nothing else can take its place in memory.
+struct Sent {
+    identities: Vec<Identity>,
+    bundles: Vec<Arc<Bundle>>,
+}
+
+impl Sent {
+    fn of(snapshot: &Snapshot, identities: &[Identity]) -> Self {
+        let federated = snapshot.federated(identities);
+        let bundles = snapshot.own_bundle().cloned().into_iter().chain(federated.into_values()).collect();
+        Self { identities: identities.to_vec(), bundles }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        let same_svid = |one: &Identity, other: &Identity| match (&one.svid, &other.svid) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        let same = |(one, other): (&Identity, &Identity)| same_svid(one, other) && one.entry == other.entry;
+        self.identities.len() == other.identities.len()
+            && self.identities.iter().zip(&other.identities).all(same)
+            && self.bundles == other.bundles
+    }
 }
 
 fn response(snapshot: &Snapshot, identities: &[Identity]) -> pb::X509svidResponse {

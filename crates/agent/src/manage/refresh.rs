@@ -1,0 +1,119 @@
+//! What the server is asked for over and over: entries, bundles, SVIDs.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+
+use steeple_proto::spire::api::server::agent::v1 as pb;
+use steeple_proto::spire::api::server::agent::v1::agent_client::AgentClient;
+use steeple_types::Bundle;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tracing::debug;
+
+use super::Manager;
+use crate::join::denial_reason;
+use crate::server::{CALL_DEADLINE, with_causes};
+use crate::svid;
+use crate::sync::{fetch_bundles, fetch_entries};
+
+impl Manager {
+    /// Fetches entries and bundles, and takes both over at once.
+    pub(super) async fn synchronise(&mut self) -> Result<(), Status> {
+        let began = self.core.clock.monotonic();
+        let outcome = self.fetch().await;
+        let elapsed = self.core.clock.monotonic().saturating_sub(began);
+        self.core.metrics.call("manager_sync_fetch_entries_updates", code_of(&outcome), elapsed);
+        outcome
+    }
+
+    async fn fetch(&mut self) -> Result<(), Status> {
+        let channel = self.core.server.channel().map_err(Status::unavailable)?;
+        if !self.version_posted {
+            self.post_version(channel.clone()).await?;
+            self.version_posted = true;
+        }
+        let core = &self.core;
+        let known = core.cache.snapshot().entries();
+        let entries = self.in_time(fetch_entries(channel.clone(), &known)).await?;
+        let federated: BTreeSet<_> = entries.values().flat_map(|entry| entry.federates_with.iter().cloned()).collect();
+        let bundles = self.in_time(fetch_bundles(channel, federated)).await?;
+        let own = bundles.get(&core.settings.trust_domain);
+        let own = own.ok_or_else(|| Status::internal("the server's bundle is of another trust domain"))?;
+        self.follow(own)?;
+        for (id, entry) in &entries {
+            let change = match known.get(id) {
+                None => "Entry created",
+                Some(old) if old != entry => "Entry updated",
+                Some(_) => continue,
+            };
+            debug!(entry = %id, selectors_added = entry.selectors.len(), spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "{change}");
+        }
+        core.metrics.gauge("sync_entries_total", &[], figure(entries.len()));
+        core.metrics.gauge("sync_bundles_total", &[], figure(bundles.len()));
+        core.cache.take_over(&entries, bundles);
+        core.tokens.keep_only(entries.values().map(|entry| &entry.spiffe_id).collect());
+        Ok(())
+    }
+
+    /// Tells the server the agent's version, once.
+    async fn post_version(&self, channel: Channel) -> Result<(), Status> {
+        let version = self.core.settings.version.clone();
+        let request = pb::PostStatusRequest { agent_version: version, ..Default::default() };
+        let mut client = AgentClient::new(channel);
+        match self.in_time(async { client.post_status(request).await }).await {
+            // Servers before 1.14 don't know the call, and refuse what they don't know.
+            Err(status) if denial_reason(&status).is_none() && status.code() != Code::Unavailable => {
+                debug!(error = with_causes(&status), subsystem_name = "manager", "Server took no agent version");
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Believes the own bundle as the server tells it now, and remembers it.
+    fn follow(&self, own: &Bundle) -> Result<(), Status> {
+        if own.x509_authorities.is_empty() {
+            return Err(Status::internal("the server's bundle holds no X.509 authority"));
+        }
+        if *self.core.tls.bundle.read() == *own {
+            return Ok(());
+        }
+        *self.core.tls.bundle.write() = own.clone();
+        self.remember(self.core.tls.svid().as_deref()).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    /// Fetches the SVIDs that are missing, out of date, or past half of their life.
+    pub(super) async fn renew_svids(&mut self) -> Result<(), Status> {
+        let core = Arc::clone(&self.core);
+        let (began, now) = (core.clock.monotonic(), core.clock.now());
+        let key_type = core.settings.workload_key_type;
+        let mut batch = self.batch;
+        let outcome = match core.server.channel() {
+            Ok(channel) => self.in_time(svid::renew_svids(&channel, &core.cache, key_type, now, &mut batch)).await,
+            Err(reason) => Err(Status::unavailable(reason)),
+        };
+        self.batch = batch;
+        let elapsed = core.clock.monotonic().saturating_sub(began);
+        core.metrics.call("manager_sync_fetch_svids_updates", code_of(&outcome), elapsed);
+        let snapshot = core.cache.snapshot();
+        core.metrics.gauge("lru_cache_record_map_size", &[], figure(snapshot.identities.len()));
+        core.metrics.gauge("lru_cache_svid_map_size", &[], figure(snapshot.svid_count()));
+        core.metrics.gauge("jwt_svid_cache_size", &[], figure(core.tokens.len()));
+        outcome
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+        let answer = self.core.clock.timeout(CALL_DEADLINE, call).await;
+        answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("server did not answer in time")))
+    }
+}
+
+fn code_of<T>(outcome: &Result<T, Status>) -> &'static str {
+    steeple_client::code_of(outcome.as_ref().err().map_or(Code::Ok, Status::code))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn figure(count: usize) -> f64 {
+    count as f64
+}

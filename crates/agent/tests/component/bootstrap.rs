@@ -1,0 +1,111 @@
+//! How an agent trusts its server at first.
+
+use std::time::Duration;
+
+use steeple_agent::Bootstrap;
+
+use crate::bench::Bench;
+use crate::servers::TestServer;
+
+/// A server that is none of ours, at the other end of the wire.
+async fn impostor(bench: &Bench) -> TestServer {
+    let server = TestServer::start_as(&bench.folder(), bench.clock.clone(), "impostor", "example.org").await;
+    bench.wire.lay(server.address);
+    server
+}
+
+/// What an attempt to attest comes to that is given up.
+async fn outcome(bench: &mut Bench) -> String {
+    bench.spawn();
+    for attempt in 1.. {
+        while bench.log().matches("Failed to retrieve attestation result").count() < attempt && !bench.is_over() {
+            tokio::task::yield_now().await;
+        }
+        if bench.is_over() {
+            break;
+        }
+        bench.hand.advance(Duration::from_secs(30));
+    }
+    bench.ended().await
+}
+
+#[tokio::test]
+async fn file_is_what_the_server_is_verified_by() {
+    let mut bench = Bench::without_agent().await;
+    let _impostor = impostor(&bench).await;
+    let reason = outcome(&mut bench).await;
+    assert!(reason.contains("invalid peer certificate: UnknownIssuer"), "{reason}");
+    assert!(bench.remembered().svid.is_empty());
+    bench.wire.lay(bench.server.address);
+    bench.start().await;
+}
+
+#[tokio::test]
+async fn bundle_document_is_read_too() {
+    let mut bench = Bench::without_agent().await;
+    let bundle = bench.operator().get_bundle(Default::default()).await.unwrap();
+    let authority = |authority: steeple_proto::spire::api::types::X509Certificate| steeple_types::X509Authority {
+        certificate: authority.asn1,
+        tainted: false,
+    };
+    let bundle = steeple_types::Bundle {
+        x509_authorities: bundle.x509_authorities.into_iter().map(authority).collect(),
+        ..steeple_types::Bundle::empty("example.org".parse().unwrap())
+    };
+    let path = bench.folder().join("bundle.json");
+    std::fs::write(&path, steeple_crypto::bundle::to_document(&bundle).unwrap()).unwrap();
+    bench.settings.bootstrap = Bootstrap::SpiffeFile(path);
+    bench.start().await;
+}
+
+#[tokio::test]
+async fn insecure_bootstrap_believes_once_and_verifies_from_then_on() {
+    let mut bench = Bench::without_agent().await;
+    bench.settings.bootstrap = Bootstrap::Insecure;
+    bench.start().await;
+    assert!(bench.log().contains("Insecure bootstrap enabled; skipping server certificate verification"));
+    assert!(!bench.remembered().bundle.is_empty());
+    let _impostor = impostor(&bench).await;
+    bench.settle().await;
+    assert!(bench.log().contains("invalid peer certificate: UnknownIssuer"), "the impostor is not believed");
+    bench.stop().await;
+    std::fs::remove_file(bench.settings.data_dir.join("keys.json")).unwrap();
+    let reason = outcome(&mut bench).await;
+    assert!(reason.contains("invalid peer certificate: UnknownIssuer"), "{reason}");
+}
+
+#[tokio::test]
+async fn bundle_of_an_earlier_run_outweighs_the_file() {
+    let mut bench = Bench::new().await;
+    bench.stop().await;
+    bench.settings.bootstrap = Bootstrap::Stored;
+    bench.start().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_trusted_is_named() {
+    let mut bench = Bench::without_agent().await;
+    bench.settings.bootstrap = Bootstrap::Stored;
+    assert_eq!(bench.refused().to_string(), "trust bundle not available: none was configured and none is stored");
+    let path = bench.folder().join("none.pem");
+    bench.settings.bootstrap = Bootstrap::PemFile(path.clone());
+    let expected = format!("unable to load trust bundle {}: No such file or directory (os error 2)", path.display());
+    assert_eq!(bench.refused().to_string(), expected);
+    std::fs::write(&path, "nothing here").unwrap();
+    let refused = bench.refused().to_string();
+    assert_eq!(refused, format!("no certificates found in trust bundle {}", path.display()));
+    bench.settings.bootstrap = Bootstrap::SpiffeFile(path.clone());
+    let refused = bench.refused().to_string();
+    assert!(refused.starts_with(&format!("unable to parse SPIFFE trust bundle {}: ", path.display())), "{refused}");
+    std::fs::write(&path, "{\"keys\":[]}").unwrap();
+    assert_eq!(bench.refused().to_string(), format!("no certificates found in trust bundle {}", path.display()));
+}
+
+#[tokio::test]
+async fn url_that_yields_nothing_is_tried_again_and_named() {
+    let mut bench = Bench::without_agent().await;
+    let url = format!("https://127.0.0.1:{}/bundle.pem", bench.wire.port());
+    bench.settings.bootstrap = Bootstrap::Url { url: url.clone(), spiffe: false };
+    let reason = outcome(&mut bench).await;
+    assert!(reason.starts_with(&format!("unable to fetch trust bundle URL {url}: ")), "{reason}");
+}

@@ -1,0 +1,67 @@
+//! The end of a call: its status stands in the trailers of its answer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Frame, SizeHint};
+use tonic::Status;
+use tonic::body::Body;
+
+/// Calls `ended` once with the status of a call when its answer has ended, or when its caller has gone away.
+pub fn at_end(response: Response<Body>, ended: impl FnOnce(&Status) + Send + 'static) -> Response<Body> {
+    if let Some(status) = Status::from_header_map(response.headers()) {
+        ended(&status);
+        return response;
+    }
+    let ended: Box<dyn FnOnce(&Status) + Send> = Box::new(ended);
+    response.map(|inner| Body::new(Watched { inner, ended: Some(ended) }))
+}
+
+/// The body of an answer.
+struct Watched {
+    inner: Body,
+    ended: Option<Box<dyn FnOnce(&Status) + Send>>,
+}
+
+impl Watched {
+    fn end(&mut self, status: &Status) {
+        if let Some(ended) = self.ended.take() {
+            ended(status);
+        }
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
+                    self.end(&status);
+                }
+            }
+            Some(Err(status)) => self.end(status),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.end(&Status::cancelled("context canceled"));
+    }
+}
