@@ -122,7 +122,7 @@ impl Agent {
         let supervisor = Supervisor::new(shutdown.clone(), core.clock.clone());
         let mut outcome = spawn_web(&core, &supervisor).await;
         if outcome.is_ok() {
-            match shutdown.until(manager.join(&remembered)).await {
+            match shutdown.until(Box::pin(manager.join(&remembered))).await {
                 Some(Ok(())) => outcome = serve(&core, manager, &supervisor).await,
                 Some(Err(reason)) => outcome = Err(reason.into()),
                 None => {}
@@ -147,7 +147,7 @@ async fn serve(core: &Arc<Core>, manager: Manager, supervisor: &Supervisor) -> R
     let manage = {
         let (shutdown, ended) = (shutdown.clone(), Arc::clone(&ended));
         async move {
-            if let Err(reason) = manager.run(shutdown.clone()).await {
+            if let Err(reason) = Box::pin(manager.run(shutdown.clone())).await {
                 *ended.lock() = Some(reason);
                 shutdown.trigger();
             }

@@ -106,7 +106,7 @@ impl Manager {
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Ended> {
         let mut failing = false;
         loop {
-            let round = shutdown.until(self.round(&mut failing)).await;
+            let round = shutdown.until(Box::pin(self.round(&mut failing))).await;
             let Some(outcome) = round else { return Ok(()) };
             outcome?;
             let next = self.next();

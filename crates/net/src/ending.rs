@@ -15,14 +15,16 @@ pub fn at_end(response: Response<Body>, ended: impl FnOnce(&Status) + Send + 'st
         ended(&status);
         return response;
     }
-    let ended: Box<dyn FnOnce(&Status) + Send> = Box::new(ended);
+    let ended: Ended = Box::new(ended);
     response.map(|inner| Body::new(Watched { inner, ended: Some(ended) }))
 }
+
+type Ended = Box<dyn FnOnce(&Status) + Send>;
 
 /// The body of an answer.
 struct Watched {
     inner: Body,
-    ended: Option<Box<dyn FnOnce(&Status) + Send>>,
+    ended: Option<Ended>,
 }
 
 impl Watched {

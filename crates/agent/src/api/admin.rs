@@ -28,7 +28,7 @@ impl debug::debug_server::Debug for DebugService {
             svid_chain: self.chain(),
             uptime: i32::try_from(uptime).unwrap_or(i32::MAX),
             svids_count: svids,
-            last_sync_success: core.progress.borrow().synced.map_or(0, |synced| synced.as_second()),
+            last_sync_success: core.progress.borrow().synced.map_or(0, jiff::Timestamp::as_second),
             cached_x509_svids_count: svids,
             cached_jwt_svids_count: count(core.tokens.len()),
             cached_svidstore_x509_svids_count: 0,

@@ -88,13 +88,13 @@ impl Service<Request<Body>> for Counted {
 /// A call that goes on, of an API whose connections are counted.
 struct Open {
     core: Arc<Core>,
-    open: Arc<[AtomicI32; 2]>,
+    counts: Arc<[AtomicI32; 2]>,
     api: usize,
 }
 
 impl Open {
-    fn new(core: Arc<Core>, open: Arc<[AtomicI32; 2]>, api: usize) -> Self {
-        let this = Self { core, open, api };
+    fn new(core: Arc<Core>, counts: Arc<[AtomicI32; 2]>, api: usize) -> Self {
+        let this = Self { core, counts, api };
         this.core.metrics.count(&format!("{}_connection", this.key()), &[]);
         this.change(1);
         this
@@ -105,7 +105,7 @@ impl Open {
     }
 
     fn change(&self, by: i32) {
-        let Some(count) = self.open.get(self.api) else { return };
+        let Some(count) = self.counts.get(self.api) else { return };
         let now = count.fetch_add(by, Ordering::Relaxed) + by;
         self.core.metrics.gauge(&format!("{}_connections", self.key()), &[], f64::from(now));
     }

@@ -52,7 +52,7 @@ impl Manager {
         core.metrics.gauge("sync_entries_total", &[], figure(entries.len()));
         core.metrics.gauge("sync_bundles_total", &[], figure(bundles.len()));
         core.cache.take_over(&entries, bundles);
-        core.tokens.keep_only(entries.values().map(|entry| &entry.spiffe_id).collect());
+        core.tokens.keep_only(&entries.values().map(|entry| &entry.spiffe_id).collect());
         Ok(())
     }
 

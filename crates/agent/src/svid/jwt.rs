@@ -44,7 +44,7 @@ impl JwtCache {
     }
 
     /// Forgets the tokens of IDs that the agent serves no more.
-    pub(crate) fn keep_only(&self, ids: HashSet<&SpiffeId>) {
+    pub(crate) fn keep_only(&self, ids: &HashSet<&SpiffeId>) {
         self.tokens.lock().by_key.retain(|(id, _), _| ids.contains(id));
     }
 

@@ -17,7 +17,7 @@ async fn info_tells_svids_uptime_and_the_last_synchronisation() {
     let mut bench = Bench::new().await;
     bench.entry("a", &["w"]).await;
     bench.workload().jwt(&["x"], "").await.unwrap();
-    bench.pass(Duration::from_secs(60)).await;
+    bench.pass(Duration::from_mins(1)).await;
     let mut client = DebugClient::new(bench.admin_channel());
     let info = in_time(client.get_info(GetInfoRequest {})).await.unwrap().into_inner();
     assert_eq!((info.cached_x509_svids_count, info.cached_jwt_svids_count), (1, 1));
