@@ -1,5 +1,7 @@
 //! What a server shows to those who watch it: health, metrics, its log, and how it follows signals.
 
+#![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -49,12 +51,12 @@ telemetry {{ Prometheus {{ host = "127.0.0.1" port = {metrics} }} }}
         run.args(["server", "run", "-config"]).arg(folder.path().join("server.conf"));
         let child = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let watched = Self { folder, child, health, metrics };
-        until("a ready server", || Ok(watched.get(&watched.health, "/ready").is_ok_and(|(status, _)| status == 200)))?;
+        until("a ready server", || Ok(Watched::get(&watched.health, "/ready").is_ok_and(|(status, _)| status == 200)))?;
         Ok(watched)
     }
 
     /// Status and body of what an HTTP server on `port` answers.
-    fn get(&self, port: &str, path: &str) -> Result<(u16, String)> {
+    fn get(port: &str, path: &str) -> Result<(u16, String)> {
         let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
@@ -96,14 +98,14 @@ fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
 fn health_listener_tells_live_and_ready() {
     let watched = Watched::start("text").unwrap();
     for path in ["/live", "/ready"] {
-        let (status, body) = watched.get(&watched.health, path).unwrap();
+        let (status, body) = Watched::get(&watched.health, path).unwrap();
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(status, 200, "{path}: {body}");
         for part in ["catalog.datastore", "server", "server.ca"] {
             assert!(body.get(part).is_some(), "{part} of {body}");
         }
     }
-    assert_eq!(watched.get(&watched.health, "/other").unwrap().0, 404);
+    assert_eq!(Watched::get(&watched.health, "/other").unwrap().0, 404);
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn prometheus_listener_shows_calls_under_the_names_of_spire() {
     let mut count = Command::new(binary().unwrap());
     let count = count.args(["server", "entry", "count", "-socketPath"]).arg(watched.folder.path().join("api.sock"));
     assert!(count.output().unwrap().status.success());
-    let (status, metrics) = watched.get(&watched.metrics, "/").unwrap();
+    let (status, metrics) = Watched::get(&watched.metrics, "/").unwrap();
     assert_eq!(status, 200);
     let line = |line: &&str| line.starts_with("spire_server_rpc_entry_v1_entry_count_entries{");
     let line = metrics.lines().find(line).unwrap();
