@@ -123,7 +123,7 @@ fn agent_that_cannot_keep_a_renewed_svid_keeps_its_own_and_says_so() {
         let mut agent = pair.start_agent(AGENT, Some(&token))?;
         let filler = fill(&data)?;
         let log = agent.log_path();
-        agent.wait_for(|| Ok(fs::read_to_string(&log)?.contains("Failed to rotate agent SVID")))?;
+        agent.wait_for(|| Ok(fs::read_to_string(&log)?.contains("Could not rotate agent SVID")))?;
         ensure!(agent.log().contains("No space left"), "{}", agent.log());
         ensure!(agent.log().contains(&data.display().to_string()), "{}", agent.log());
         ensure!(pair.fetch(AGENT)?.exit == 0, "the workload is served on");
