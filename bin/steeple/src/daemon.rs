@@ -3,6 +3,7 @@
 mod agent;
 mod dev;
 mod flags;
+mod plugins;
 mod server;
 mod signals;
 
@@ -10,10 +11,10 @@ pub(crate) use agent::{agent_run, agent_validate};
 pub(crate) use dev::dev;
 pub(crate) use server::{server_run, server_validate};
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use steeple_clock::Clock;
+use steeple_runtime::tighten_umask;
 use steeple_telemetry::{Format, Level, Log, LogConfig, Metrics};
 
 /// How a daemon logs, as its configuration has it.
@@ -44,9 +45,16 @@ impl LogSettings {
     }
 }
 
+/// Keeps others from the files that a daemon makes, and says so.
+fn close_umask() {
+    if let Some((before, now)) = tighten_umask() {
+        tracing::warn!("Current umask {before:04o} is too permissive; setting umask {now:04o}");
+    }
+}
+
 /// The metrics of a daemon: they are counted only when the configuration has them read.
-fn metrics(prefix: &'static str, prometheus: Option<SocketAddr>) -> Metrics {
-    if prometheus.is_none() {
+fn metrics(prefix: &'static str, is_read: bool) -> Metrics {
+    if !is_read {
         return Metrics::off();
     }
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

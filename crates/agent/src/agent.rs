@@ -1,6 +1,7 @@
 //! An agent from its parts: what starts in which order, and how it stops.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_types::Bundle;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{debug, info, warn};
 
 use crate::api::{admin_routes, public_routes};
 use crate::core::{Core, Progress};
@@ -21,7 +22,7 @@ use crate::join::bootstrap;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
 use crate::server::ServerConnection;
-use crate::settings::Settings;
+use crate::settings::{PrometheusSettings, Settings};
 use crate::state::{Memory, Remembered};
 use crate::svid::{Cache, JwtCache};
 use crate::workload::Attestation;
@@ -62,6 +63,10 @@ pub enum AgentError {
     Task(#[from] Failure),
 }
 
+/// What SPIRE says when others may read the metrics.
+const REMOTE_METRICS: &str = "Agent is now configured to accept remote network connections for Prometheus stats collection. \
+                              Please ensure access to this port is tightly controlled";
+
 /// An agent that has what it needs to begin.
 pub struct Agent {
     core: Arc<Core>,
@@ -80,6 +85,10 @@ impl Agent {
         let remembered = memory.read().map_err(AgentError::Memory)?;
         let bundle = bootstrap(&settings.bootstrap, &settings.trust_domain, &remembered.bundle);
         let bundle = bundle.map_err(AgentError::Bootstrap)?;
+        if bundle.is_some() {
+            let trust_domain_id = settings.trust_domain.id_string();
+            info!(subsystem_name = "attestor", trust_domain_id, "Bundle loaded");
+        }
         let bundle = bundle.unwrap_or_else(|| Bundle::empty(settings.trust_domain.clone()));
         let tls = Arc::new(AgentTls::new(bundle, clock.clone()));
         let server = ServerConnection::new(
@@ -172,6 +181,7 @@ async fn spawn_web(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), Agen
     let shutdown = supervisor.shutdown().clone();
     if let Some(settings) = core.settings.health.clone() {
         let listener = bind(settings.address, "health_checks.bind_address and bind_port").await?;
+        debug!(subsystem_name = "health", "Initializing health checkers");
         info!(address = %settings.address, subsystem_name = "health", "Serving health checks");
         let health = Arc::new(Health::default());
         let look = Arc::clone(&health).keep(Arc::clone(core), shutdown.clone());
@@ -180,9 +190,12 @@ async fn spawn_web(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), Agen
         let serve = web::serve(listener, Arc::new(handler), shutdown.clone());
         supervisor.spawn("health listener", OnExit::StopProcess, serve);
     }
-    if let Some(address) = core.settings.prometheus {
-        let listener = bind(address, "telemetry.Prometheus host and port").await?;
-        info!(host = %address.ip(), port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
+    if let Some(PrometheusSettings { address, host }) = &core.settings.prometheus {
+        let listener = bind(*address, "telemetry.Prometheus host and port").await?;
+        if host != "localhost" {
+            warn!(subsystem_name = "telemetry", "{REMOTE_METRICS}");
+        }
+        info!(host, port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
         let core = Arc::clone(core);
         let handler = move |_: &str| web::Answer {
             status: StatusCode::OK,
@@ -208,12 +221,36 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
         };
         info!(%address, apis, network = "unix", subsystem_name = "endpoints", "Starting agent APIs");
         let serve = serve_uds(listener, public_routes(core), limits, clock.clone(), shutdown.clone());
+        let stop = shutdown.clone();
+        let serve = async move {
+            let mut serve = pin!(serve);
+            tokio::select! {
+                ended = &mut serve => return ended,
+                () = stop.triggered() => {}
+            }
+            info!(apis, subsystem_name = "endpoints", "Stopping agent APIs");
+            serve.await?;
+            info!(apis, subsystem_name = "endpoints", "Agent APIs have stopped");
+            Ok(())
+        };
         supervisor.spawn("workload listener", OnExit::StopProcess, serve);
     }
     if let Some(path) = &core.settings.admin_socket_path {
         let listener = uds::bind(path, 0o750, 0o770)?;
         info!(address = %path.display(), network = "unix", "Starting Admin APIs");
-        let serve = serve_uds(listener, admin_routes(core), limits, clock, shutdown);
+        let serve = serve_uds(listener, admin_routes(core), limits, clock, shutdown.clone());
+        let address = path.display().to_string();
+        let serve = async move {
+            let mut serve = pin!(serve);
+            tokio::select! {
+                ended = &mut serve => return ended,
+                () = shutdown.triggered() => {}
+            }
+            info!(address, network = "unix", "Stopping Admin APIs");
+            serve.await?;
+            info!(address, network = "unix", "Admin APIs have stopped");
+            Ok(())
+        };
         supervisor.spawn("admin listener", OnExit::StopProcess, serve);
     }
     Ok(())

@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use steeple_net::{UnixPeer, web};
 use steeple_runtime::Shutdown;
 use tonic::Status;
+use tracing::debug;
 
 use crate::core::Core;
 use crate::settings::HealthSettings;
@@ -61,7 +62,7 @@ impl Health {
     pub(crate) async fn keep(self: Arc<Self>, core: Arc<Core>, shutdown: Shutdown) -> Result<(), String> {
         let mut progress = core.progress.subscribe();
         loop {
-            let Some(seen) = shutdown.until(probe(&core)).await else { return Ok(()) };
+            let Some(seen) = shutdown.until(probe(&core)).await else { break };
             let live = seen.is_ok() || !core.progress.borrow().serving;
             *self.0.write() = Seen { ready: seen.map_err(|status| steeple_client::describe(&status)), live };
             let rest = async {
@@ -71,9 +72,11 @@ impl Health {
                 }
             };
             if shutdown.until(rest).await.is_none() {
-                return Ok(());
+                break;
             }
         }
+        debug!(subsystem_name = "health", "Finishing health checker");
+        Ok(())
     }
 
     /// What the listener answers.

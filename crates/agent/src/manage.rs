@@ -11,11 +11,11 @@ use steeple_crypto::random;
 use steeple_plugin::{AgentNodeAttestor, KeyManager};
 use steeple_runtime::{Backoff, Shutdown};
 use tonic::{Code, Status};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::core::Core;
 use crate::join::denial_reason;
-use crate::server::with_causes;
+use crate::server::described;
 use crate::state::Memory;
 use crate::svid::BATCH;
 
@@ -107,18 +107,20 @@ impl Manager {
         let mut failing = false;
         loop {
             let round = shutdown.until(Box::pin(self.round(&mut failing))).await;
-            let Some(outcome) = round else { return Ok(()) };
+            let Some(outcome) = round else { break };
             outcome?;
             let next = self.next();
             self.core.progress.send_modify(|progress| progress.rounds += 1);
             tokio::select! {
-                () = shutdown.triggered() => return Ok(()),
+                () = shutdown.triggered() => break,
                 () = self.core.clock.sleep_until(next) => {}
                 () = self.core.cache.wanted(), if !self.svids.is_held(self.core.clock.now(), failing) => {
                     self.svids.next = self.core.clock.now();
                 }
             }
         }
+        debug!(subsystem_name = "manager", "Stopping SVID rotator");
+        Ok(())
     }
 
     /// When there is something to do again.
@@ -133,7 +135,7 @@ impl Manager {
         // SVIDs that have expired go, also when nothing can be renewed.
         self.core.cache.put(Vec::new(), self.core.clock.now());
         if let Err(status) = self.keep_membership().await {
-            self.answer(&status).await?;
+            self.answer(&status, &described(&status)).await?;
         }
         if self.sync.is_due(self.core.clock.now()) {
             let outcome = self.synchronise().await;
@@ -149,8 +151,14 @@ impl Manager {
                 }
                 Err(status) => {
                     self.sync.failed(now);
-                    error!(error = with_causes(&status), subsystem_name = "manager", "Synchronize failed");
-                    self.answer(&status).await?;
+                    let error = format!("failed to fetch authorized entries: {}", described(&status));
+                    error!(
+                        error = described(&status),
+                        subsystem_name = "manager",
+                        "Failed to fetch authorized entries"
+                    );
+                    error!(error, subsystem_name = "manager", "Synchronize failed");
+                    self.answer(&status, &error).await?;
                 }
             }
         }
@@ -162,18 +170,19 @@ impl Manager {
                 Ok(()) => self.svids.done(now),
                 Err(status) => {
                     self.svids.failed(now);
-                    error!(error = with_causes(&status), subsystem_name = "manager", "SVID sync failed");
-                    self.answer(&status).await?;
+                    let error = described(&status);
+                    error!(error, subsystem_name = "manager", "SVID sync failed");
+                    self.answer(&status, &error).await?;
                 }
             }
         }
         Ok(())
     }
 
-    /// What a failed call means for the agent: nothing yet, attest again, or stop.
-    async fn answer(&mut self, status: &Status) -> Result<(), Ended> {
+    /// What a failed call means for the agent: nothing yet, attest again, or stop. `error` tells of it in the log.
+    async fn answer(&mut self, status: &Status, error: &str) -> Result<(), Ended> {
         if let Some(reason) = denial_reason(status) {
-            return self.denied(reason).await;
+            return self.denied(reason, error).await;
         }
         // A connection that failed is made anew.
         if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::DeadlineExceeded) {

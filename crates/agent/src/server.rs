@@ -82,6 +82,11 @@ impl ServerConnection {
     }
 }
 
+/// A failed call as Go's clients print it, with all of its causes.
+pub(crate) fn described(status: &tonic::Status) -> String {
+    format!("rpc error: code = {} desc = {}", steeple_client::code_of(status.code()), with_causes(status))
+}
+
 /// An error with all of its causes, which tonic hides.
 pub(crate) fn with_causes(status: &tonic::Status) -> String {
     let mut text = status.message().to_owned();

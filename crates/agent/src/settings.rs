@@ -45,7 +45,7 @@ pub struct Settings {
     /// Where health is told over HTTP.
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.
-    pub prometheus: Option<SocketAddr>,
+    pub prometheus: Option<PrometheusSettings>,
     /// Version that the agent reports.
     pub version: String,
 }
@@ -92,6 +92,15 @@ impl Default for SdsNames {
             disable_spiffe_cert_validation: false,
         }
     }
+}
+
+/// Where Prometheus reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusSettings {
+    /// The address that is bound.
+    pub address: SocketAddr,
+    /// Its host, as it was configured.
+    pub host: String,
 }
 
 /// Where health is told over HTTP.

@@ -60,7 +60,14 @@ impl Attestation {
         let mut selectors: Vec<Selector> = answers.into_iter().flatten().flatten().collect();
         selectors.sort_unstable();
         selectors.dedup();
-        debug!(pid, ?selectors, subsystem_name = "workload_attestor", "PID attested to have selectors");
+        let told: Vec<String> =
+            selectors.iter().map(|one| format!("type:{:?} value:{:?}", one.kind(), one.value())).collect();
+        debug!(
+            pid,
+            selectors = format!("[{}]", told.join(" ")),
+            subsystem_name = "workload_attestor",
+            "PID attested to have selectors"
+        );
         Ok(selectors)
     }
 

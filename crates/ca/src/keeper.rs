@@ -199,7 +199,7 @@ impl Keeper {
     }
 }
 
-/// The time as SPIRE's logs print it (RFC 3339, UTC).
+/// The time as SPIRE's text logs print it, in the words of Go; whole seconds, UTC.
 fn logged(time: Timestamp) -> String {
-    time.to_string()
+    time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
 }

@@ -65,7 +65,7 @@ pub struct Settings {
     /// Where health is told over HTTP.
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.
-    pub prometheus: Option<SocketAddr>,
+    pub prometheus: Option<PrometheusSettings>,
 }
 
 /// How attested nodes are pruned.
@@ -77,6 +77,15 @@ pub struct PruneNodesSettings {
     pub batch_size: usize,
     /// Those too that can't attest again.
     pub include_non_reattestable: bool,
+}
+
+/// Where Prometheus reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusSettings {
+    /// The address that is bound.
+    pub address: SocketAddr,
+    /// Its host, as it was configured.
+    pub host: String,
 }
 
 /// Where health is told over HTTP.

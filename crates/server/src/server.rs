@@ -16,13 +16,13 @@ use steeple_store::StoreError;
 use steeple_types::{SpiffeId, TrustDomain};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::api::gate::Gate;
 use crate::api::limits::Limits;
 use crate::api::routes;
 use crate::authority_store::DatastoreAuthorities;
-use crate::core::{Core, Settings};
+use crate::core::{Core, PrometheusSettings, Settings};
 use crate::entries::Entries;
 use crate::health::Health;
 use crate::identity::ServerTls;
@@ -32,6 +32,10 @@ use crate::parts::Parts;
 
 /// How long tasks may drain.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// SPIRE's server speaks of an agent here too.
+const REMOTE_METRICS: &str = "Agent is now configured to accept remote network connections for Prometheus stats collection. \
+                              Please ensure access to this port is tightly controlled";
 
 /// Why a server could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +213,6 @@ impl Server {
         supervisor.run_to_end(GRACE).await?;
         // A socket that nobody listens on any more is of no use to anybody.
         let _gone = std::fs::remove_file(path);
-        info!("Server stopped gracefully");
         Ok(())
     }
 
@@ -228,15 +231,19 @@ impl Server {
                 loop {
                     health.look().await;
                     if stop.until(clock.sleep(Duration::from_secs(5))).await.is_none() {
+                        debug!(subsystem_name = "health", "Finishing health checker");
                         return Ok::<_, String>(());
                     }
                 }
             };
             supervisor.spawn("health checks", OnExit::StopProcess, look);
         }
-        if let Some(address) = self.core.settings.prometheus {
-            let listener = bind(address, "telemetry.Prometheus host and port").await?;
-            info!(host = %address.ip(), port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
+        if let Some(PrometheusSettings { address, host }) = &self.core.settings.prometheus {
+            let listener = bind(*address, "telemetry.Prometheus host and port").await?;
+            if host != "localhost" {
+                warn!(subsystem_name = "telemetry", "{REMOTE_METRICS}");
+            }
+            info!(host, port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
             let metrics = Arc::clone(&self.core.metrics);
             let handler = move |_: &str| web::Answer {
                 status: http::StatusCode::OK,
@@ -264,7 +271,9 @@ async fn told(
         () = shutdown.triggered() => {}
     }
     info!(address, network, subsystem_name = "endpoints", "Stopping Server APIs");
+    info!(address, network, subsystem_name = "endpoints", "Attempting graceful stop");
     serve.await?;
+    info!(address, network, subsystem_name = "endpoints", "Graceful stop successful");
     info!(address, network, subsystem_name = "endpoints", "Server APIs have stopped");
     Ok(())
 }

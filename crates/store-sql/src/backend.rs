@@ -3,6 +3,7 @@
 use steeple_clock::Clock;
 use steeple_store::{Backend, ErrorClass, ReadWork, StoreError, WriteWork};
 use steeple_types::Revision;
+use tracing::info;
 
 use crate::changes;
 use crate::config::SqlConfig;
@@ -34,6 +35,11 @@ impl SqlBackend {
             }
             _ => error,
         })?;
+        if origin == SchemaOrigin::Created {
+            info!(subsystem_name = "sql", "Initializing new database");
+        }
+        let version = Sqlite::engine_version();
+        info!(read_only = false, subsystem_name = "sql", r#type = "sqlite3", version, "Connected to SQL database");
         Ok(Self { database, clock, origin })
     }
 

@@ -148,12 +148,19 @@ fn text(now: Timestamp, level: &str, message: &str, fields: &Fields) -> String {
 
 fn json(now: Timestamp, level: &str, message: String, fields: Fields) -> String {
     let mut all: BTreeMap<String, Value> =
-        fields.0.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
+        fields.0.into_iter().map(|(name, value)| (name.into_owned(), in_json(value))).collect();
     all.insert("level".to_owned(), level.into());
     all.insert("msg".to_owned(), message.into());
     all.insert("time".to_owned(), local(now, "%Y-%m-%dT%H:%M:%S%.f%:z").into());
     let object: Map<String, Value> = all.into_iter().collect();
     format!("{}\n", Value::Object(object))
+}
+
+/// A time that text lines show in Go's form is RFC 3339 in JSON.
+fn in_json(value: Value) -> Value {
+    let time = value.as_str().and_then(|text| text.strip_suffix(" +0000 UTC"));
+    let time = time.and_then(|time| jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", time).ok());
+    time.map_or(value, |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into())
 }
 
 fn local(now: Timestamp, format: &str) -> String {
@@ -196,5 +203,13 @@ mod tests {
             (&value["level"], &value["msg"], &value["self_signed"]),
             (&"info".into(), &"m".into(), &true.into())
         );
+    }
+
+    #[test]
+    fn times_in_the_form_of_go_are_rfc_3339_in_json() {
+        assert_eq!(in_json("2026-11-23 19:21:53 +0000 UTC".into()), Value::from("2026-11-23T19:21:53Z"));
+        for other in ["2026-11-23 19:21:53", "now +0000 UTC", "2026-11-23T19:21:53Z"] {
+            assert_eq!(in_json(other.into()), Value::from(other));
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod dev;
 pub mod golden;
+pub mod life;
 pub mod mask;
 pub mod mounts;
 pub mod pair;

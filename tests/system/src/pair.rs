@@ -22,6 +22,12 @@ pub struct Pair {
     port: u16,
     /// Lines for the `server` block.
     pub server_lines: String,
+    /// Blocks beside the `server` block.
+    pub server_blocks: String,
+    /// Lines for the `agent` block.
+    pub agent_lines: String,
+    /// Blocks beside the `agent` block.
+    pub agent_blocks: String,
     /// Where the server keeps its database and keys; below the folder unless a test says otherwise.
     pub server_data: PathBuf,
     /// The server's keys; in `server_data` unless a test says otherwise.
@@ -45,7 +51,16 @@ impl Pair {
         let server_data = folder.path().join("server");
         fs::create_dir(&server_data)?;
         let server_keys = server_data.join("keys.json");
-        Ok(Self { folder, port, server_lines: String::new(), server_data, server_keys })
+        Ok(Self {
+            folder,
+            port,
+            server_lines: String::new(),
+            server_blocks: String::new(),
+            agent_lines: String::new(),
+            agent_blocks: String::new(),
+            server_data,
+            server_keys,
+        })
     }
 
     /// A path in the folder.
@@ -96,7 +111,8 @@ plugins {{
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = "{keys}" }} }}
 }}
-"#,
+{blocks}"#,
+            blocks = self.server_blocks,
             port = self.port,
             socket = socket.display(),
             keys = self.server_keys.display(),
@@ -130,13 +146,16 @@ plugins {{
   socket_path = "{socket}"
   insecure_bootstrap = true
   log_level = "DEBUG"
+  {lines}
 }}
 plugins {{
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   KeyManager "disk" {{ plugin_data {{ directory = "{data}" }} }}
   WorkloadAttestor "unix" {{ plugin_data {{}} }}
 }}
-"#,
+{blocks}"#,
+            lines = self.agent_lines,
+            blocks = self.agent_blocks,
             data = data.display(),
             port = self.port,
             socket = self.socket(name).display(),
@@ -184,7 +203,15 @@ plugins {{
     /// # Errors
     /// When the command can't be started.
     pub fn fetch(&self, name: &str) -> Result<Outcome> {
-        run("agent", "api fetch x509", &self.socket(name), &["-timeout", "2s"])
+        self.workload(name, "api fetch x509", &["-timeout", "2s"])
+    }
+
+    /// Runs a command of the agent `name` to its end.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn workload(&self, name: &str, words: &str, flags: &[&str]) -> Result<Outcome> {
+        run("agent", words, &self.socket(name), flags)
     }
 
     fn socket(&self, name: &str) -> PathBuf {

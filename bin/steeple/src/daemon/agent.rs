@@ -7,12 +7,12 @@ use anyhow::Context;
 use steeple_agent::config::{self, AgentConfig};
 use steeple_agent::{Agent, Parts};
 use steeple_clock::Clock;
-use steeple_runtime::{Shutdown, Signals, notify_service_manager, tighten_umask};
+use steeple_runtime::{Shutdown, Signals, notify_service_manager};
 use steeple_telemetry::Log;
 use tracing::{error, info};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{LogSettings, metrics, signals};
+use super::{LogSettings, close_umask, metrics, plugins, signals};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -55,7 +55,7 @@ pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
     match run(&config, &variables) {
         Ok(()) => 0,
         Err(error) => {
-            error!("Agent crashed: {error:#}");
+            error!(error = format!("{error:#}"), "Agent crashed");
             env.complain(&format!("{error:#}\n"));
             1
         }
@@ -113,7 +113,7 @@ fn log_settings(config: &AgentConfig) -> LogSettings {
 fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock = Clock::system();
     let log = log_settings(config).start(&clock)?;
-    tighten_umask();
+    close_umask();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = Shutdown::new();
@@ -124,9 +124,14 @@ fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Re
             let _told = notify_service_manager(Path::new(socket), "READY=1");
         }
         tokio::select! {
-            ended = agent.run(shutdown.clone()) => Ok(ended?),
-            () = signals::follow(signals, log.clone(), shutdown.clone()) => Ok(()),
+            ended = agent.run(shutdown.clone()) => {
+                plugins::unloaded(&config.plugins);
+                ended?;
+            }
+            () = signals::follow(signals, log.clone(), shutdown.clone()) => {}
         }
+        info!("Agent stopped gracefully");
+        Ok(())
     })
 }
 
@@ -134,7 +139,6 @@ fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Re
 pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Option<&Path>) -> anyhow::Result<Agent> {
     info!(
         data_dir = %config.settings.data_dir.display(),
-        trust_domain_id = config.settings.trust_domain.id_string(),
         version = SPIRE_VERSION,
         "Starting agent"
     );
@@ -145,18 +149,10 @@ pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Opt
         key_manager: choose::agent_keys(&config.plugins)?,
         node_attestor: choose::agent_attestor(&config.plugins, config.join_token.clone())?,
         workload_attestors: choose::workload_attestors(&config.plugins, proc_root, &clock)?,
-        metrics: metrics("spire_agent", config.settings.prometheus),
+        metrics: metrics("spire_agent", config.settings.prometheus.is_some()),
         log,
         clock,
     };
-    for plugin in &config.plugins {
-        info!(
-            external = false,
-            plugin_name = plugin.name,
-            plugin_type = plugin.kind,
-            subsystem_name = "catalog",
-            "Plugin loaded"
-        );
-    }
+    plugins::loaded(&config.plugins, &["memory", "join_token"]);
     Ok(Agent::new(config.settings.clone(), parts)?)
 }

@@ -9,17 +9,17 @@ use anyhow::Context;
 use steeple_audit::{Audit, LogRecorder};
 use steeple_clock::Clock;
 use steeple_config::PluginBlock;
-use steeple_runtime::{Shutdown, Signals, notify_service_manager, tighten_umask};
+use steeple_runtime::{Shutdown, Signals, notify_service_manager};
 use steeple_server::config::{self, ServerConfig};
 use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, Row, Server};
 use steeple_store::{ErrorClass, Store};
 use steeple_store_sql::SqlBackend;
 use steeple_telemetry::{Level, Log, Metrics};
 use tonic::Code;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{LogSettings, metrics, signals};
+use super::{LogSettings, close_umask, metrics, plugins, signals};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -47,7 +47,7 @@ pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
     match run(&config, &variables) {
         Ok(()) => 0,
         Err(error) => {
-            error!("Server crashed: {error:#}");
+            error!(error = format!("{error:#}"), "Server crashed");
             env.complain(&format!("{error:#}\n"));
             1
         }
@@ -124,7 +124,7 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
     for warning in &config.warnings {
         warn!("{warning}");
     }
-    tighten_umask();
+    close_umask();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = Shutdown::new();
@@ -134,19 +134,25 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
             if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
                 let _told = notify_service_manager(Path::new(socket), "READY=1");
             }
-            Ok(server.run(shutdown.clone()).await?)
+            let ended = server.run(shutdown.clone()).await;
+            plugins::unloaded(&config.plugins);
+            debug!(subsystem_name = "catalog", "Closing DataStore");
+            info!(subsystem_name = "catalog", "DataStore closed");
+            Ok::<_, anyhow::Error>(ended?)
         };
         tokio::select! {
-            ended = serve => ended,
-            () = signals::follow(signals, log.clone(), shutdown.clone()) => Ok(()),
+            ended = serve => ended?,
+            () = signals::follow(signals, log.clone(), shutdown.clone()) => {}
         }
+        info!("Server stopped gracefully");
+        Ok(())
     })
 }
 
 /// Makes a server of a configuration: the one place where its parts come together.
 pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyhow::Result<Server> {
     let trust_domain = &config.settings.trust_domain;
-    let plugins: &[PluginBlock] = &config.plugins;
+    let blocks: &[PluginBlock] = &config.plugins;
     info!(
         admin_ids = format!("{:?}", config.settings.admin_ids),
         data_dir = %config.data_dir.display(),
@@ -156,15 +162,16 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
     );
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("unable to create data directory {}", config.data_dir.display()))?;
-    choose::check_kinds(plugins, KINDS)?;
-    let sql = choose::datastore(plugins)?;
-    let metrics = metrics("spire_server", config.settings.prometheus);
+    choose::check_kinds(blocks, KINDS)?;
+    let sql = choose::datastore(blocks)?;
+    let metrics = metrics("spire_server", config.settings.prometheus.is_some());
     info!(db_type = sql.database_type, subsystem_name = "sql", "Opening SQL database");
     let opening = {
         let clock = clock.clone();
         tokio::task::spawn_blocking(move || SqlBackend::open(&sql, clock))
     };
     let backend = opening.await??;
+    info!(subsystem_name = "catalog", reconfigurable = false, "Configured DataStore");
     let observer = {
         let metrics = metrics.clone();
         move |name: &'static str, outcome: Result<(), ErrorClass>, elapsed: Duration| {
@@ -177,24 +184,16 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
     };
     let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(observer));
     let parts = Parts {
-        key_manager: choose::server_keys(plugins)?,
-        upstream_authority: choose::upstream_authority(plugins, trust_domain, &clock)?,
-        node_attestors: choose::server_attestors(plugins, trust_domain, &clock)?,
+        key_manager: choose::server_keys(blocks)?,
+        upstream_authority: choose::upstream_authority(blocks, trust_domain, &clock)?,
+        node_attestors: choose::server_attestors(blocks, trust_domain, &clock)?,
         audit: Audit::new(Arc::new(LogRecorder)),
         log: Arc::new(ProcessLog(log)),
         metrics: Arc::new(RpcMetrics(metrics)),
         store,
         clock,
     };
-    for plugin in plugins.iter().filter(|plugin| plugin.kind != "DataStore") {
-        info!(
-            external = false,
-            plugin_name = plugin.name,
-            plugin_type = plugin.kind,
-            subsystem_name = "catalog",
-            "Plugin loaded"
-        );
-    }
+    plugins::loaded(blocks, &["memory"]);
     Ok(Server::new(config.settings.clone(), parts).await?)
 }
 

@@ -8,15 +8,42 @@ mod validate_jwt_svid;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use steeple_proto::workload as pb;
 use steeple_types::Selector;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
+use tracing::error;
 
-use crate::core::Core;
+use crate::core::{Core, peer};
 use crate::svid::Identity;
 
 pub(super) struct Service(pub(super) Arc<Core>);
+
+/// The service's name in the log.
+const SERVICE: &str = "WorkloadAPI";
+
+/// A call, as the log tells of it.
+#[derive(Clone, Copy)]
+struct Call {
+    method: &'static str,
+    pid: u32,
+}
+
+impl Call {
+    fn of<T>(method: &'static str, request: &Request<T>) -> Result<Self, Status> {
+        Ok(Self { method, pid: peer(request)?.process.pid() })
+    }
+
+    /// Tells of a caller who has no identity.
+    fn refused(self, status: &Status) {
+        let Self { method, pid } = self;
+        if status.code() == Code::PermissionDenied {
+            let (registered, service) = (false, SERVICE);
+            error!(method, pid, registered, service, subsystem_name = "endpoints", "No identity issued");
+        }
+    }
+}
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -45,6 +72,11 @@ fn no_identity() -> Status {
     Status::permission_denied("no identity issued")
 }
 
+/// How long something holds from `now` on, in seconds.
+fn seconds_left(expires_at: Timestamp, now: Timestamp) -> f64 {
+    expires_at.duration_since(now).as_secs_f64()
+}
+
 /// Of several identities with the same hint only the oldest keeps it.
 fn without_repeated_hints(identities: &[Identity]) -> Vec<&Identity> {
     let oldest = |identity: &&Identity| {
@@ -68,7 +100,8 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         request: Request<pb::X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let selectors = self.caller(&request).await?;
-        fetch_x509_svid::handle(&self.0, selectors).map(Response::new)
+        let call = Call::of("FetchX509SVID", &request)?;
+        fetch_x509_svid::handle(&self.0, call, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
     }
 
     async fn fetch_x509_bundles(
@@ -76,7 +109,8 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         request: Request<pb::X509BundlesRequest>,
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        bundles::x509(&self.0, selectors).map(Response::new)
+        let call = Call::of("FetchX509Bundles", &request)?;
+        bundles::x509(&self.0, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
     }
 
     async fn fetch_jwtsvid(
@@ -89,7 +123,9 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         } else {
             self.0.selectors(&request).await?
         };
-        fetch_jwt_svid::handle(&self.0, &selectors, &request.into_inner()).await.map(Response::new)
+        let call = Call::of("FetchJWTSVID", &request)?;
+        let answer = fetch_jwt_svid::handle(&self.0, call, &selectors, request.get_ref()).await;
+        answer.inspect_err(|status| call.refused(status)).map(Response::new)
     }
 
     async fn fetch_jwt_bundles(
@@ -97,7 +133,8 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         request: Request<pb::JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        bundles::jwt(&self.0, selectors).map(Response::new)
+        let call = Call::of("FetchJWTBundles", &request)?;
+        bundles::jwt(&self.0, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
     }
 
     async fn validate_jwtsvid(

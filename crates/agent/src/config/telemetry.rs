@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use steeple_config::Block;
 
 use super::{ConfigError, invalid};
-use crate::settings::HealthSettings;
+use crate::settings::{HealthSettings, PrometheusSettings};
 
 /// Where health is told, if it is.
 pub(super) fn health(root: &Block<'_>) -> Result<Option<HealthSettings>, ConfigError> {
@@ -27,13 +27,14 @@ pub(super) fn health(root: &Block<'_>) -> Result<Option<HealthSettings>, ConfigE
 }
 
 /// Where Prometheus reads, if it does.
-pub(super) fn prometheus(root: &Block<'_>) -> Result<Option<SocketAddr>, ConfigError> {
+pub(super) fn prometheus(root: &Block<'_>) -> Result<Option<PrometheusSettings>, ConfigError> {
     let Some(block) = root.block("telemetry").and_then(|telemetry| telemetry.block("Prometheus")) else {
         return Ok(None);
     };
     let host = block.text("host")?.filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".to_owned());
     let port = block.int("port")?.unwrap_or_default();
-    resolve("telemetry.Prometheus", &host, &port.to_string()).map(Some)
+    let address = resolve("telemetry.Prometheus", &host, &port.to_string())?;
+    Ok(Some(PrometheusSettings { address, host }))
 }
 
 fn resolve(what: &str, host: &str, port: &str) -> Result<SocketAddr, ConfigError> {

@@ -27,6 +27,9 @@ impl Manager {
     pub(crate) async fn join(&mut self, remembered: &Remembered) -> Result<(), Ended> {
         let restored = join::restore(remembered, &self.keys).await.map_err(|error| Ended::Join(error.to_string()))?;
         let now = self.core.clock.now();
+        if restored.is_none() {
+            debug!(subsystem_name = "attestor", "No pre-existing agent SVID found. Will perform node attestation");
+        }
         if let Some(svid) = restored {
             self.key_in_use = Some(svid.key_id.clone());
             if svid.not_after() > now {
@@ -179,14 +182,15 @@ impl Manager {
     }
 
     /// The server knows this agent no more, or not for now.
-    pub(super) async fn denied(&mut self, reason: Reason) -> Result<(), Ended> {
+    pub(super) async fn denied(&mut self, reason: Reason, error: &str) -> Result<(), Ended> {
+        debug!(subsystem_name = "manager", "Stopping SVID rotator");
         if reason == Reason::AgentBanned {
-            warn!(subsystem_name = "manager", "Agent is banned: removing SVID and shutting down");
+            warn!(error, subsystem_name = "manager", "Agent is banned: removing SVID and shutting down");
             self.remember(None)?;
             return Err(Ended::Banned);
         }
         let reattestable = self.core.tls.svid().is_none_or(|svid| svid.reattestable);
-        warn!(subsystem_name = "manager", "Agent needs to re-attest; will attempt to re-attest");
+        warn!(error, subsystem_name = "manager", "Agent needs to re-attest; will attempt to re-attest");
         if !reattestable {
             error!(
                 error = "attestation method is not re-attestable",

@@ -49,6 +49,9 @@ impl Manager {
             };
             debug!(entry = %id, selectors_added = entry.selectors.len(), spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "{change}");
         }
+        for (id, entry) in known.iter().filter(|(id, _)| !entries.contains_key(*id)) {
+            debug!(entry = %id, spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "Entry removed");
+        }
         core.metrics.gauge("sync_entries_total", &[], figure(entries.len()));
         core.metrics.gauge("sync_bundles_total", &[], figure(bundles.len()));
         core.cache.take_over(&entries, bundles);
@@ -80,6 +83,7 @@ impl Manager {
             return Ok(());
         }
         *self.core.tls.bundle.write() = own.clone();
+        debug!(subsystem_name = "cache_manager", trust_domain_id = own.trust_domain.name(), "Bundle updated");
         self.remember(self.core.tls.svid().as_deref()).map_err(|error| Status::internal(error.to_string()))
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use steeple_types::{Bundle, Entry, EntryId, Selector, TrustDomain};
 use tokio::sync::watch;
+use tracing::debug;
 use zeroize::Zeroizing;
 
 use crate::sync::{Bundles, Entries};
@@ -154,6 +155,8 @@ impl Cache {
             }
             for (id, svid) in renewed {
                 if let Some(identity) = next.identities.get_mut(&id) {
+                    let spiffe_id = &identity.entry.spiffe_id;
+                    debug!(entry = %id, %spiffe_id, subsystem_name = "cache_manager", "SVID updated");
                     identity.svid = Some(Arc::new(svid));
                 }
             }

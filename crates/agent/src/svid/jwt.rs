@@ -17,7 +17,7 @@ use crate::server::{CALL_DEADLINE, ServerConnection};
 pub(crate) struct Token {
     pub(crate) compact: String,
     issued_at: Timestamp,
-    expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
 }
 
 type Key = (SpiffeId, Vec<String>);

@@ -11,7 +11,7 @@ use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
 use steeple_types::{Entry, EntryId};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::cache::{Cache, X509Identity};
 use crate::identity::past_half;
@@ -29,6 +29,15 @@ pub(crate) async fn renew_svids(
     batch: &mut usize,
 ) -> Result<(), Status> {
     let mut rest = due(cache, now);
+    if !rest.is_empty() {
+        debug!(
+            cache_type = "workload",
+            count = rest.len(),
+            limit = BATCH,
+            subsystem_name = "manager",
+            "Renewing stale entries"
+        );
+    }
     let mut refused = None;
     while !rest.is_empty() {
         let size = (*batch).clamp(1, BATCH).min(rest.len());
@@ -50,26 +59,55 @@ pub(crate) async fn renew_svids(
     refused.map_or(Ok(()), Err)
 }
 
+/// Why an SVID is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// There is none.
+    Missing,
+    /// Its entry has changed.
+    Outdated,
+    /// It is past about half of its life.
+    Expiring,
+}
+
 /// The entries whose SVID is missing, out of date, or past about half of its life.
 fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
     let (snapshot, kept) = (cache.snapshot(), cache.kept());
-    let is_due = |entry: &Entry, svid: Option<&X509Identity>| {
-        let Some(svid) = svid else {
-            info!(entry_id = %entry.id, spiffe_id = %entry.spiffe_id, subsystem_name = "manager", "Creating X509-SVID");
-            return true;
-        };
-        let changed = svid.revision_number != entry.revision_number || svid.created_at != entry.created_at;
-        let due = changed || past_half(svid.issued_at, svid.expires_at, now, random::fraction());
-        if due {
-            info!(entry_id = %entry.id, expires_at = %svid.expires_at, spiffe_id = %entry.spiffe_id, subsystem_name = "manager", "Renewing X509-SVID");
+    let cause = |entry: &Entry, svid: Option<&X509Identity>| {
+        let Some(svid) = svid else { return Some(Cause::Missing) };
+        if svid.revision_number != entry.revision_number || svid.created_at != entry.created_at {
+            return Some(Cause::Outdated);
         }
-        due
+        past_half(svid.issued_at, svid.expires_at, now, random::fraction()).then_some(Cause::Expiring)
     };
-    let candidates = snapshot.identities.values().filter(|identity| kept.contains(&identity.entry.id));
-    candidates
-        .filter(|identity| is_due(&identity.entry, identity.svid.as_deref()))
-        .map(|identity| Arc::clone(&identity.entry))
-        .collect()
+    let (mut entries, mut causes) = (Vec::new(), Vec::new());
+    for identity in snapshot.identities.values().filter(|identity| kept.contains(&identity.entry.id)) {
+        if let Some(cause) = cause(&identity.entry, identity.svid.as_deref()) {
+            tell(&identity.entry, identity.svid.as_deref());
+            entries.push(Arc::clone(&identity.entry));
+            causes.push(cause);
+        }
+    }
+    let count = |wanted: Cause| causes.iter().filter(|cause| **cause == wanted).count();
+    let (expiring_svids, outdated_svids) = (count(Cause::Expiring), count(Cause::Outdated));
+    if expiring_svids > 0 {
+        debug!(cache_type = "workload", expiring_svids, subsystem_name = "manager", "Updating expiring SVIDs in cache");
+    }
+    if outdated_svids > 0 {
+        debug!(outdated_svids, subsystem_name = "cache_manager", "Updating SVIDs with outdated attributes in cache");
+    }
+    entries
+}
+
+fn tell(entry: &Entry, svid: Option<&X509Identity>) {
+    let (entry_id, spiffe_id) = (&entry.id, &entry.spiffe_id);
+    match svid {
+        None => info!(%entry_id, %spiffe_id, subsystem_name = "manager", "Creating X509-SVID"),
+        Some(svid) => {
+            let expires_at = svid.expires_at;
+            info!(%entry_id, %expires_at, %spiffe_id, subsystem_name = "manager", "Renewing X509-SVID");
+        }
+    }
 }
 
 async fn renew(

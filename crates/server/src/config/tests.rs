@@ -96,7 +96,7 @@ fn health_and_prometheus_are_read() {
     let health = settings.health.unwrap();
     assert_eq!((health.address.to_string().as_str(), health.live_path.as_str()), ("127.0.0.1:8080", "/l"));
     assert_eq!(health.ready_path, "/ready");
-    assert_eq!(settings.prometheus.unwrap().to_string(), "127.0.0.1:9988");
+    assert_eq!(settings.prometheus.unwrap().address.to_string(), "127.0.0.1:9988");
 }
 
 #[test]

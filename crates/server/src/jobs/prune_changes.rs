@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steeple_runtime::Shutdown;
 use steeple_store::units::PruneChanges;
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::core::Core;
 
@@ -15,5 +15,6 @@ pub(crate) async fn prune_changes(core: Arc<Core>, shutdown: Shutdown) -> Result
             error!(%error, "Failed to prune events");
         }
     }
+    debug!(subsystem_name = "endpoints", "Stopping event pruner");
     Ok(())
 }

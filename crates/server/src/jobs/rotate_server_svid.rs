@@ -80,5 +80,6 @@ pub(crate) async fn rotate_server_svid(
             Err(error) => error!(error, subsystem_name = "svid_rotator", "Could not rotate server SVID"),
         }
     }
+    debug!(subsystem_name = "svid_rotator", "Stopping SVID rotator");
     Ok(())
 }

@@ -7,12 +7,13 @@ use steeple_types::{Selector, SpiffeId};
 use tonic::Status;
 use tracing::debug;
 
-use super::{no_identity, without_repeated_hints};
+use super::{Call, SERVICE, no_identity, seconds_left, without_repeated_hints};
 use crate::core::Core;
 use crate::server::with_causes;
 
 pub(super) async fn handle(
     core: &Arc<Core>,
+    call: Call,
     selectors: &[Selector],
     request: &pb::JwtsvidRequest,
 ) -> Result<pb::JwtsvidResponse, Status> {
@@ -34,7 +35,9 @@ pub(super) async fn handle(
         let token = core.tokens.fetch(&core.server, entry, &request.audience, &core.clock).await;
         let token = token
             .map_err(|status| Status::unavailable(format!("could not fetch JWT-SVID: {}", with_causes(&status))))?;
-        debug!(method = "FetchJWTSVID", spiffe_id = %entry.spiffe_id, subsystem_name = "endpoints", "Fetched JWT SVID");
+        let (Call { method, pid }, spiffe_id) = (call, &entry.spiffe_id);
+        let (registered, service, ttl) = (true, SERVICE, seconds_left(token.expires_at, core.clock.now()));
+        debug!(method, pid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched JWT SVID");
         svids.push(pb::Jwtsvid {
             spiffe_id: entry.spiffe_id.to_string(),
             svid: token.compact,

@@ -6,18 +6,23 @@ use steeple_proto::workload as pb;
 use steeple_types::{Bundle, Selector};
 use tokio::sync::watch;
 use tonic::Status;
+use tracing::debug;
 
-use super::{Answers, no_identity, without_repeated_hints};
+use super::{Answers, Call, SERVICE, no_identity, seconds_left, without_repeated_hints};
 use crate::core::Core;
 use crate::svid::{Identity, Snapshot};
 
-pub(super) fn handle(core: &Arc<Core>, selectors: Vec<Selector>) -> Result<Answers<pb::X509svidResponse>, Status> {
+pub(super) fn handle(
+    core: &Arc<Core>,
+    call: Call,
+    selectors: Vec<Selector>,
+) -> Result<Answers<pb::X509svidResponse>, Status> {
     let state = core.cache.subscribe();
     let mine = core.cache.snapshot().matching(&selectors);
     if mine.is_empty() {
         return Err(no_identity());
     }
-    let feed = Feed { core: Arc::clone(core), selectors, state, last: None };
+    let feed = Feed { core: Arc::clone(core), call, selectors, state, last: None };
     let stream = futures::stream::unfold(Some(feed), |feed| async {
         let mut feed = feed?;
         match feed.next().await {
@@ -30,6 +35,7 @@ pub(super) fn handle(core: &Arc<Core>, selectors: Vec<Selector>) -> Result<Answe
 
 struct Feed {
     core: Arc<Core>,
+    call: Call,
     selectors: Vec<Selector>,
     state: watch::Receiver<Arc<Snapshot>>,
     last: Option<Sent>,
@@ -49,10 +55,24 @@ impl Feed {
                 let answer = Sent::of(&snapshot, &mine);
                 if self.last.as_ref().is_none_or(|last| !last.is(&answer)) {
                     self.last = Some(answer);
+                    self.tell(&mine);
                     return Ok(response(&snapshot, &mine));
                 }
             }
             self.state.changed().await.map_err(|_| Status::unavailable("agent is shutting down"))?;
+        }
+    }
+}
+
+impl Feed {
+    /// Says in the log what is answered.
+    fn tell(&self, identities: &[Identity]) {
+        let (Call { method, pid }, now) = (self.call, self.core.clock.now());
+        let (count, registered, service) = (identities.len(), true, SERVICE);
+        for Identity { entry, svid } in identities {
+            let spiffe_id = &entry.spiffe_id;
+            let ttl = svid.as_ref().map(|svid| seconds_left(svid.expires_at, now));
+            debug!(count, method, pid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched X.509 SVID");
         }
     }
 }

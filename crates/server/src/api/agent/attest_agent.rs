@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
-use tracing::{Instrument, info};
+use tracing::{Instrument, error_span, info};
 
 use super::{Answers, agent_csr, svid_to_pb};
 use crate::api::call::{Call, Caller};
@@ -66,7 +66,9 @@ async fn converse(
     let reattestable = claims.can_reattest;
     let id = attest::agent_id(core, &claims)?;
     call.asks("agent_id", id.as_str());
-    let svid = attest::attest(core, &data.r#type, id, claims, &csr).await?;
+    let named = error_span!("agent", agent_id = id.as_str(), node_attestor_type = data.r#type);
+    let svid = attest::attest(core, &data.r#type, id, claims, &csr).await;
+    let svid = svid.map_err(|failure| named.in_scope(|| Status::from(failure)))?;
     if let Caller::Remote { address, .. } = &call.caller {
         info!(%address, agent_id = %svid.id, node_attestor_type = data.r#type, "Agent attestation request completed");
     }
