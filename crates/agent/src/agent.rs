@@ -210,6 +210,7 @@ async fn spawn_web(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), Agen
 
 fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentError> {
     let (clock, shutdown) = (core.clock.clone(), supervisor.shutdown().clone());
+    info!(launch_log_level = core.log.launch_level().name(), "Logger service configured");
     let limits = Limits { grace: CALL_GRACE, ..Limits::LOCAL };
     if core.settings.workload_api || core.settings.sds_api {
         let listener: UnixListener = uds::bind(&core.settings.socket_path, 0o755, 0o777)?;
@@ -225,8 +226,9 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
         let serve = async move {
             let mut serve = pin!(serve);
             tokio::select! {
-                ended = &mut serve => return ended,
+                biased;
                 () = stop.triggered() => {}
+                ended = &mut serve => return ended,
             }
             info!(apis, subsystem_name = "endpoints", "Stopping agent APIs");
             serve.await?;
@@ -243,8 +245,9 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
         let serve = async move {
             let mut serve = pin!(serve);
             tokio::select! {
-                ended = &mut serve => return ended,
+                biased;
                 () = shutdown.triggered() => {}
+                ended = &mut serve => return ended,
             }
             info!(address, network = "unix", "Stopping Admin APIs");
             serve.await?;

@@ -267,8 +267,9 @@ async fn told(
     info!(address, network, subsystem_name = "endpoints", "Starting Server APIs");
     let mut serve = pin!(serve);
     tokio::select! {
-        ended = &mut serve => return ended,
+        biased;
         () = shutdown.triggered() => {}
+        ended = &mut serve => return ended,
     }
     info!(address, network, subsystem_name = "endpoints", "Stopping Server APIs");
     info!(address, network, subsystem_name = "endpoints", "Attempting graceful stop");

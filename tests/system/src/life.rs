@@ -18,7 +18,7 @@ impl Life {
     /// With the log of whoever did not do what was asked.
     pub fn lead() -> Result<(String, String)> {
         let mut pair = Pair::new()?;
-        "ca_ttl = \"5m\"\n  default_x509_svid_ttl = \"20s\"".clone_into(&mut pair.server_lines);
+        "audit_log_enabled = true\n  agent_ttl = \"3m\"\n  ca_ttl = \"5m\"".clone_into(&mut pair.server_lines);
         pair.server_blocks = listeners()?;
         pair.agent_blocks = listeners()?;
         pair.agent_lines = format!("admin_socket_path = \"{}\"", pair.path("admin/admin.sock").display());
@@ -39,15 +39,16 @@ impl Life {
         agent.wait_for(|| self.pair.fetch("one").map(|_| agent_says(&self.pair, "one", "Starting Admin APIs")))?;
         let refused = self.pair.fetch("one")?;
         ensure!(refused.exit != 0, "{refused:?}");
-        self.ask("entry create", &self.entry("w"))?;
+        self.ask("entry create", &Self::entry(&["-dns", "w.rig.example"]))?;
         agent.wait_for(|| Ok(self.pair.fetch("one")?.exit == 0))?;
         let fetched = self.pair.workload("one", "api fetch jwt", &["-audience", "a"])?;
         ensure!(fetched.exit == 0, "{fetched:?}");
         agent.wait_for(|| Ok(agent_says(&self.pair, "one", "Renewing X509-SVID")))?;
-        self.ask("entry update", &self.entry("w2"))?;
+        self.ask("entry update", &Self::entry(&[]))?;
         agent.wait_for(|| Ok(agent_says(&self.pair, "one", "Updating SVIDs with outdated")))?;
         self.ask("entry delete", &["-entryID", "one"].map(str::to_owned))?;
         agent.wait_for(|| Ok(agent_says(&self.pair, "one", "Entry removed")))?;
+        self.ask("agent list", &[])?;
         self.ask("agent evict", &["-spiffeID".to_owned(), agent_id(&token)])?;
         agent.end()?;
         Ok(agent.log())
@@ -63,11 +64,11 @@ impl Life {
         Ok(agent.log())
     }
 
-    fn entry(&self, name: &str) -> [String; 10] {
-        let (parent, id) = (format!("spiffe://{TRUST_DOMAIN}/host"), format!("spiffe://{TRUST_DOMAIN}/{name}"));
+    fn entry(more: &[&str]) -> Vec<String> {
+        let (parent, id) = (format!("spiffe://{TRUST_DOMAIN}/host"), format!("spiffe://{TRUST_DOMAIN}/w"));
         let selector = format!("unix:uid:{}", uid());
-        ["-entryID", "one", "-parentID", &parent, "-spiffeID", &id, "-selector", &selector, "-x509SVIDTTL", "20"]
-            .map(str::to_owned)
+        let flags = ["-entryID", "one", "-parentID", &parent, "-spiffeID", &id, "-selector", &selector];
+        flags.iter().chain(&["-x509SVIDTTL", "20"]).chain(more).map(|flag| (*flag).to_owned()).collect()
     }
 
     fn ask(&self, words: &str, flags: &[String]) -> Result<()> {

@@ -43,11 +43,16 @@ fn shape(line: &str) -> Option<Shape> {
     Some((level, message, fields.into_keys().collect()))
 }
 
-/// The lines of SPIRE's that are not among ours, and what we have under the same message.
+/// The lines of SPIRE's that are not among ours, and what we have under the same message. Left out, too: the refusal of a
+/// banned agent that attests again (a token can't), and SPIRE's health checks, which are calls through its own socket.
 fn missing(golden: &str, said: &str, except: &[(&str, &str)]) -> Vec<String> {
     let ours: BTreeSet<Shape> = said.lines().filter_map(shape).collect();
     let wanted: BTreeSet<Shape> = golden.lines().filter_map(shape).collect();
-    let is_meant = |shape: &&Shape| !except.iter().any(|(message, _)| shape.1.starts_with(message));
+    let is_meant = |shape: &&Shape| {
+        let is_refusal = shape.1 == "API accessed: AttestAgent" && shape.2.contains(&"status_code".to_owned());
+        let is_probe = shape.1 == "API accessed: GetBundle" && shape.2.contains(&"caller_uid".to_owned());
+        !is_refusal && !is_probe && !except.iter().any(|(message, _)| shape.1.starts_with(message))
+    };
     let absent = wanted.iter().filter(is_meant).filter(|shape| !ours.contains(*shape));
     absent
         .map(|shape| {
