@@ -122,6 +122,29 @@ fn prometheus_listener_shows_calls_under_the_names_of_spire() {
 }
 
 #[test]
+fn metrics_are_shown_on_every_path_and_health_on_its_own() {
+    let watched = Watched::start("text").unwrap();
+    for path in ["/metrics", "/any/other"] {
+        let (status, metrics) = Watched::get(&watched.metrics, path).unwrap();
+        assert!(status == 200 && metrics.contains("spire_server_"), "{path}: {status} {metrics}");
+    }
+    assert_eq!(Watched::get(&watched.health, "/metrics").unwrap().0, 404);
+}
+
+#[test]
+fn server_goes_on_after_sigusr1_and_ends_in_order_on_sigint() {
+    let mut watched = Watched::start("text").unwrap();
+    watched.signal(Signal::USR1).unwrap();
+    until("a word on the signal", || Ok(fs::read_to_string(watched.log())?.contains("No plugin is configured")))
+        .unwrap();
+    assert_eq!(Watched::get(&watched.health, "/ready").unwrap().0, 200);
+    watched.signal(Signal::INT).unwrap();
+    assert_eq!(watched.child.wait().unwrap().code(), Some(0));
+    let said = fs::read_to_string(watched.log()).unwrap();
+    assert!(said.trim_end().ends_with("level=info msg=\"Server stopped gracefully\""), "{said}");
+}
+
+#[test]
 fn log_has_the_messages_of_spire() {
     let watched = Watched::start("text").unwrap();
     let said = fs::read_to_string(watched.log()).unwrap();

@@ -128,3 +128,42 @@ fn server_must_hold_the_id_that_is_expected_of_it() {
     assert!(handshake(Arc::clone(&client), ca.party(&[AGENT], &ca), SERVER).is_err());
     assert!(handshake(client, foreign.party(&[SERVER], &ca), SERVER).is_err());
 }
+
+/// The greeting of a client that speaks nothing after TLS 1.1: a random of zeros, two suites, no extension.
+fn greeting_of_tls_1_1() -> Vec<u8> {
+    let hello = [&[3, 2][..], &[0; 32], &[0], &[0, 4, 0xc0, 0x13, 0, 0x2f], &[1, 0]].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat()
+}
+
+#[test]
+fn tls_1_2_is_spoken_and_1_1_is_not() {
+    let ca = Ca::new();
+    let server = || server_config(ca.party(&[SERVER], &ca), Arc::new(|_| true)).unwrap();
+    let mut old = ServerConnection::new(Arc::new(server())).unwrap();
+    old.read_tls(&mut greeting_of_tls_1_1().as_slice()).unwrap();
+    assert!(matches!(old.process_new_packets(), Err(Error::PeerIncompatible(_))));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let client = rustls::ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap()).unwrap();
+        let mut connection = ServerConnection::new(Arc::new(server())).unwrap();
+        let mut sent = Vec::new();
+        client.write_tls(&mut sent).unwrap();
+        connection.read_tls(&mut sent.as_slice()).unwrap();
+        connection.process_new_packets().unwrap();
+        assert_eq!(connection.protocol_version(), Some(version.version));
+    }
+}
+
+#[test]
+fn server_speaks_http_2_alone_and_hands_out_no_session_tickets() {
+    let ca = Ca::new();
+    let config = server_config(ca.party(&[SERVER], &ca), Arc::new(|_| true)).unwrap();
+    assert_eq!(config.alpn_protocols, [b"h2".to_vec()]);
+    assert_eq!(config.send_tls13_tickets, 0);
+    assert!(!config.ticketer.enabled() && !config.session_storage.can_cache());
+}
