@@ -227,3 +227,6 @@ async fn call(mut routes: impl Answers, request: Request<Incoming>) -> Result<Re
     // gRPC routes are always ready, and answer errors as statuses.
     routes.call(request.map(Body::new)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,5 @@
 //! What a server shows to those who watch it: health, metrics, its log, and how it follows signals.
 #![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
-#![expect(clippy::disallowed_methods, reason = "whole programs are tested on the machine's clock")]
 
 use std::fs;
 use std::io::{Read, Write};
