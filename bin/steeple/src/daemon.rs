@@ -60,3 +60,30 @@ fn metrics(prefix: &'static str, is_read: bool) -> Metrics {
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Metrics::new(prefix, vec![("host", hostname.trim().to_owned())])
 }
+
+/// What went wrong, with its causes; a cause that the text before it tells already is not told again.
+fn reason(error: &anyhow::Error) -> String {
+    let mut reason = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if reason.is_empty() {
+            reason = cause;
+        } else if !reason.contains(&cause) {
+            reason = format!("{reason}: {cause}");
+        }
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = anyhow::anyhow!("no place");
+        assert_eq!(reason(&error), "no place");
+        let error = error.context("unable to write f: no place").context("unable to start");
+        assert_eq!(reason(&error), "unable to start: unable to write f: no place");
+    }
+}

@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Most connections at once.
-const CONNECTIONS: usize = 64;
+/// Most connections at once: more than a careless or slow party will hold open, so that it does not shut out the probes.
+const CONNECTIONS: usize = 1024;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use steeple_clock::Clock;
-use steeple_store::{ErrorClass, StoreError};
+use steeple_store::{Backend, EntryFilter, ErrorClass, Match, Page, StoreError};
 use steeple_store_sql::{SqlBackend, SqlConfig};
+use steeple_types::Selector;
 
 fn open(connection_string: &str) -> Result<SqlBackend, StoreError> {
     SqlBackend::open(&SqlConfig::sqlite(connection_string), Clock::system())
@@ -43,4 +44,14 @@ fn read_only_database_is_named() {
     assert_eq!(error.class, ErrorClass::Unavailable);
     assert!(!error.transient);
     assert_names(&error, &path, "is read-only");
+}
+
+#[test]
+fn statement_of_a_large_filter_is_not_part_of_the_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = open(folder.path().join("db.sqlite3").to_str().unwrap()).unwrap();
+    let selectors = (0..40_000).map(|number| Selector::new("unix", &format!("uid:{number}")).unwrap()).collect();
+    let filter = EntryFilter { selectors: Some((selectors, Match::Any)), ..EntryFilter::default() };
+    let error = backend.read(&mut |tx| tx.entries(&filter, &Page::default()).map(drop)).unwrap_err();
+    assert_eq!(error.message, "datastore-sql: too many SQL variables");
 }

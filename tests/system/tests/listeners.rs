@@ -171,3 +171,31 @@ fn log_in_json_has_an_object_a_line() {
     assert_eq!((&prepared["level"], &prepared["subsystem_name"]), (&"info".into(), &"ca_manager".into()));
     assert!(prepared["time"].is_string());
 }
+
+#[test]
+fn silent_connections_do_not_shut_out_the_probes() -> Result<()> {
+    let watched = Watched::start("text")?;
+    // A machine that stands still for seconds may see the silent ones closed for their silence: then once more.
+    let mut answered = false;
+    for _ in 0..5 {
+        answered = answered || answers_beside_silent_ones(&watched.health)?;
+    }
+    assert!(answered, "the probe waited until a silent connection was closed");
+    Ok(())
+}
+
+/// Whether a probe is answered while 200 connections are open that never end their request.
+fn answers_beside_silent_ones(port: &str) -> Result<bool> {
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
+        stream.write_all(b"GET /live HTTP/1.1\r\n")?;
+        stream.set_nonblocking(true)?;
+        silent.push(stream);
+    }
+    assert_eq!(Watched::get(port, "/live")?.0, 200);
+    let is_open = |stream: &mut TcpStream| {
+        stream.read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    Ok(silent.iter_mut().all(is_open))
+}

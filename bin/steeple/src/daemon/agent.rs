@@ -55,8 +55,10 @@ pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
     match run(&config, &variables) {
         Ok(()) => 0,
         Err(error) => {
-            error!(error = format!("{error:#}"), "Agent crashed");
-            env.complain(&format!("{error:#}\n"));
+            let reason = super::reason(&error);
+            error!(error = reason, "Agent crashed");
+            env.complain(&format!("{reason}
+"));
             1
         }
     }

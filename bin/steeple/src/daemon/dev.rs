@@ -38,7 +38,7 @@ pub(crate) fn dev(env: &mut Env, arguments: &[String]) -> u8 {
     match options(env, arguments).and_then(|options| run(env, &options)) {
         Ok(()) => 0,
         Err(error) => {
-            env.complain(&format!("Error: {error:#}\n"));
+            env.complain(&format!("Error: {}\n", super::reason(&error)));
             1
         }
     }

@@ -47,8 +47,10 @@ pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
     match run(&config, &variables) {
         Ok(()) => 0,
         Err(error) => {
-            error!(error = format!("{error:#}"), "Server crashed");
-            env.complain(&format!("{error:#}\n"));
+            let reason = super::reason(&error);
+            error!(error = reason, "Server crashed");
+            env.complain(&format!("{reason}
+"));
             1
         }
     }

@@ -81,6 +81,19 @@ async fn unknown_methods_answer_as_from_go() {
 }
 
 #[tokio::test]
+async fn oversized_message_is_answered_as_from_go() {
+    let bench = Bench::new().await;
+    let parent = crate::bench::spiffe_id("/parent");
+    let mut entry = crate::bench::entry(&parent, "/w");
+    entry.hint = "h".repeat(4 << 20);
+    let request = BatchCreateEntryRequest { entries: vec![entry], output_mask: None };
+    let status = bench.local().entry().batch_create_entry(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    let text = status.message();
+    assert!(text.starts_with("grpc: received message larger than max (") && text.ends_with(" vs. 4194304)"), "{text}");
+}
+
+#[tokio::test]
 async fn calls_are_counted_by_how_they_ended() {
     let bench = Bench::new().await;
     let _agent = bench.agent().await;

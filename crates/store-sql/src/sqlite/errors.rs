@@ -35,7 +35,7 @@ impl Target {
             Some(ErrorCode::ConstraintViolation) => {
                 StoreError::new(ErrorClass::Conflict, format!("datastore-sql: {error}"))
             }
-            _ => StoreError::new(ErrorClass::Internal, format!("datastore-sql: {error}")),
+            _ => StoreError::new(ErrorClass::Internal, format!("datastore-sql: {}", reason(error))),
         }
     }
 
@@ -47,5 +47,13 @@ impl Target {
             self.file
         );
         StoreError::new(ErrorClass::Unavailable, message)
+    }
+}
+
+/// What SQLite says of an error, without the statement, which can be as long as the request was.
+fn reason(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
     }
 }
