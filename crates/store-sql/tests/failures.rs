@@ -50,7 +50,7 @@ fn read_only_database_is_named() {
 fn statement_of_a_large_filter_is_not_part_of_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let backend = open(folder.path().join("db.sqlite3").to_str().unwrap()).unwrap();
-    let selectors = (0..40_000).map(|number| Selector::new("unix", &format!("uid:{number}")).unwrap()).collect();
+    let selectors = (0..40_000).map(|number| Selector::new("unix", format!("uid:{number}")).unwrap()).collect();
     let filter = EntryFilter { selectors: Some((selectors, Match::Any)), ..EntryFilter::default() };
     let error = backend.read(&mut |tx| tx.entries(&filter, &Page::default()).map(drop)).unwrap_err();
     assert_eq!(error.message, "datastore-sql: too many SQL variables");

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::env::Env;
 use super::failure::{Failure, on_file};
+use super::quote::quote;
 
 /// Largest file or input read, in bytes.
 const MAX_LENGTH: u64 = 256 << 20;
@@ -71,8 +72,17 @@ pub(crate) fn json_fault(content: &[u8], error: &serde_json::Error) -> String {
     let line = content.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
     match (place, String::from_utf8_lossy(rest).chars().next()) {
-        (Some(place), Some(letter)) => format!("invalid character '{letter}' {place}"),
+        (Some(place), Some(letter)) => format!("invalid character {} {place}", quoted(letter)),
         _ => text,
+    }
+}
+
+/// A character in single quotes; what can't be printed is escaped, so that a file of junk does not reach the terminal.
+fn quoted(letter: char) -> String {
+    match letter {
+        '"' => "'\"'".to_owned(),
+        '\'' => "'\\''".to_owned(),
+        letter => format!("'{}'", quote(&letter.to_string()).trim_matches('"')),
     }
 }
 
@@ -105,6 +115,10 @@ mod tests {
         for (text, fault) in [
             ("x", "invalid character 'x' looking for beginning of value"),
             ("{\n x}", "invalid character 'x' looking for beginning of object key string"),
+            ("\0", "invalid character '\\x00' looking for beginning of value"),
+            ("\u{1b}[31m", "invalid character '\\x1b' looking for beginning of value"),
+            ("{\n '", "invalid character '\\'' looking for beginning of object key string"),
+            ("{\"a\" \"", "invalid character '\"' after object key"),
             ("{} y", "invalid character 'y' after top-level value"),
             ("[1 2]", "invalid character '2' after array element"),
             ("{\"a\" 2}", "invalid character '2' after object key"),

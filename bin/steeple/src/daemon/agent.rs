@@ -57,8 +57,10 @@ pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
         Err(error) => {
             let reason = super::reason(&error);
             error!(error = reason, "Agent crashed");
-            env.complain(&format!("{reason}
-"));
+            env.complain(&format!(
+                "{reason}
+"
+            ));
             1
         }
     }

@@ -49,8 +49,10 @@ pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
         Err(error) => {
             let reason = super::reason(&error);
             error!(error = reason, "Server crashed");
-            env.complain(&format!("{reason}
-"));
+            env.complain(&format!(
+                "{reason}
+"
+            ));
             1
         }
     }
