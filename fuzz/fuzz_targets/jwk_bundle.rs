@@ -9,6 +9,12 @@ fuzz_target!(|bytes: &[u8]| {
     let trust_domain = TrustDomain::from_name("example.org").unwrap();
     let Ok(bundle) = from_document(trust_domain.clone(), bytes) else { return };
     let written = to_document(&bundle).unwrap();
-    assert_eq!(from_document(trust_domain, written.as_bytes()).unwrap(), bundle, "{written}");
+    let read = from_document(trust_domain, written.as_bytes());
+    // SPIRE writes no keys as null, which it does not read.
+    if bundle.x509_authorities.is_empty() && bundle.jwt_authorities.is_empty() {
+        assert!(read.is_err(), "{written}");
+    } else {
+        assert_eq!(read.unwrap(), bundle, "{written}");
+    }
     to_jwt_jwks(&bundle).unwrap();
 });
