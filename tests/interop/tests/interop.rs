@@ -16,9 +16,13 @@ mod envoy;
 mod eviction;
 #[path = "interop/identities.rs"]
 mod identities;
+#[path = "interop/pid_reuse.rs"]
+mod pid_reuse;
 #[path = "interop/quickstart.rs"]
 mod quickstart;
 #[path = "interop/renewal.rs"]
 mod renewal;
 #[path = "interop/restart.rs"]
 mod restart;
+#[path = "interop/systemd.rs"]
+mod systemd;
