@@ -14,31 +14,37 @@ fn workload_is_known_by_its_unit_and_where_that_is_written() {
     run(OURS, &["dbus-daemon"], unit);
 }
 
-/// The manager of units.
-struct Manager;
+/// The manager of units, which puts every process into one.
+struct Manager(&'static str);
 
 #[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
 impl Manager {
     /// The unit of any process.
     #[zbus(name = "GetUnitByPID")]
-    fn unit_by_pid(&self, _pid: u32) -> OwnedObjectPath {
-        ObjectPath::from_static_str_unchecked(UNIT).into()
+    fn unit_by_pid(&self, pid: u32) -> zbus::fdo::Result<OwnedObjectPath> {
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            return Err(zbus::fdo::Error::UnixProcessIdUnknown(format!("no process {pid}")));
+        }
+        Ok(ObjectPath::from_static_str_unchecked(self.0).into())
     }
 }
 
-/// The one unit.
-struct Unit;
+/// A unit.
+struct Unit {
+    id: &'static str,
+    fragment_path: &'static str,
+}
 
 #[zbus::interface(name = "org.freedesktop.systemd1.Unit")]
 impl Unit {
     #[zbus(property)]
     fn id(&self) -> &'static str {
-        "web.service"
+        self.id
     }
 
     #[zbus(property)]
     fn fragment_path(&self) -> &'static str {
-        "/etc/systemd/system/web.service"
+        self.fragment_path
     }
 }
 
@@ -72,14 +78,15 @@ fn bus(folder: &Path) -> Result<(Process, String)> {
 fn unit(rig: &Rig) -> Result<()> {
     let (_bus, address) = bus(rig.folder())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let web = Unit { id: "web.service", fragment_path: "/etc/systemd/system/web.service" };
     let _systemd = runtime.block_on(async {
         let builder = zbus::connection::Builder::address(address.as_str()).name("org.freedesktop.systemd1");
-        let builder = builder.serve_at("/org/freedesktop/systemd1", Manager).serve_at(UNIT, Unit);
+        let builder = builder.serve_at("/org/freedesktop/systemd1", Manager(UNIT)).serve_at(UNIT, web);
         builder.build().await.context("becoming systemd")
     })?;
     let server = rig.server(&ServerSettings::default())?;
     let mut settings = AgentSettings::new(Join::Token(server.token("host")?));
-    settings.plugins = "  WorkloadAttestor \"systemd\" { plugin_data {} }".to_owned();
+    "  WorkloadAttestor \"systemd\" { plugin_data {} }".clone_into(&mut settings.plugins);
     settings.environment = vec![("DBUS_SYSTEM_BUS_ADDRESS".to_owned(), address)];
     let agent = rig.agent(&server, &settings)?;
     let path = ["-selector", "systemd:fragment_path:/etc/systemd/system/web.service"];
