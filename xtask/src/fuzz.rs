@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// Fuzzes every target for so many seconds and returns a line about each.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run()`].
 pub(crate) fn all(seconds: u32) -> Result<Vec<String>> {
     each(&targets()?, seconds)
 }
