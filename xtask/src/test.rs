@@ -1,8 +1,10 @@
 //! `cargo xtask test`: all tests, the peers that were absent, and one closing line.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -11,6 +13,9 @@ use crate::scope::TESTS_RAN;
 use crate::{peers, run};
 
 const INTEROP: &str = "steeple-tests-interop";
+
+/// How long a test's output may stay open after its end without a word.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Runs unit, contract, component and system tests, then the interop cases.
 ///
@@ -60,18 +65,43 @@ fn program() -> PathBuf {
 }
 
 /// Runs a command, shows both its streams and reads them into the report; true when it ended well.
+///
+/// # Errors
+/// When the command cannot start, or a process that it left behind still holds its output.
 fn follow(command: &mut Command, report: &mut Report) -> Result<bool> {
     let (reader, writer) = std::io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().context("starting cargo")?;
     // The command holds the pipe's writing ends; the reader ends only when they are closed.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    for line in BufReader::new(reader).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        println!("{line}");
-        report.line(&line);
-    }
-    Ok(child.wait()?.success())
+    let lines = lines(reader);
+    let status = loop {
+        // The state is asked first: what was written before the end is then read before the loop is left.
+        let ended = child.try_wait()?;
+        match (lines.recv_timeout(LINGER), ended) {
+            (Ok(line), _) => {
+                println!("{line}");
+                report.line(&line);
+            }
+            (Err(RecvTimeoutError::Timeout), Some(_)) => bail!("a test left a process behind that holds its output"),
+            (Err(RecvTimeoutError::Timeout), None) => {}
+            (Err(RecvTimeoutError::Disconnected), _) => break child.wait()?,
+        }
+    };
+    Ok(status.success())
+}
+
+/// The lines that come through a pipe, until all its writing ends are closed.
+fn lines(reader: PipeReader) -> Receiver<String> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(64);
+    std::thread::spawn(move || {
+        for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 fn close(report: &Report, broken: &[&str], skipped: usize, cases: usize, require: bool) -> Result<()> {

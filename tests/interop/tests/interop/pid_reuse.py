@@ -46,17 +46,18 @@ def caller(agent, path, ready, how, stay):
     os._exit(0)
 
 
-def impostor(pid, hold):
-    """Makes processes until one has the PID; that one becomes nobody and stays."""
+def impostor(pid, hold_in, hold_out):
+    """Makes processes until one has the PID; that one becomes nobody and stays until this one closes its end."""
     for _ in range(2000):
         with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as last:
             last.write(str(pid - 1))
         child = os.fork()
         if child == 0:
             if os.getpid() == pid:
+                os.close(hold_out)
                 os.setgid(65534)
                 os.setuid(65534)
-                os.read(hold, 1)
+                os.read(hold_in, 1)
             os._exit(0)
         if child == pid:
             return True
@@ -78,7 +79,7 @@ def main():
         told += os.read(ready_in, 5)
     if how == "pass":
         os.waitpid(first, 0)
-        print("reused" if impostor(first, hold_in) else "not reused", flush=True)
+        print("reused" if impostor(first, hold_in, hold_out) else "not reused", flush=True)
     else:
         print("stayed", flush=True)
     sys.stdin.read()
