@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use steeple_tests_interop::command::{self, Outcome};
 use steeple_tests_interop::mask::mask;
 use steeple_tests_interop::{Agent, GO, OURS, Pair, Product, Rig, Server, pki, with_peers};
@@ -17,35 +18,55 @@ const ALL: [&str; 4] = ["spire-server", "spire-agent", "steeple", "openssl"];
 const PATIENCE: &str = "30";
 const KILLED: i32 = -1;
 
+/// What Go's commands say, made once for the cases that compare with it.
+static GO_ON_GO: LazyLock<Transcript> = LazyLock::new(|| Transcript::new((GO, Product::Go)));
+static GO_ON_OURS: LazyLock<Transcript> = LazyLock::new(|| Transcript::new((OURS, Product::Go)));
+
 #[test]
 fn go_commands_repeat_themselves_on_go_daemons() {
-    with_peers(&["spire-server", "spire-agent", "openssl"], || same((GO, Product::Go), (GO, Product::Go)));
+    with_peers(&["spire-server", "spire-agent", "openssl"], || same(&GO_ON_GO, &Transcript::new((GO, Product::Go))));
 }
 
 #[test]
 fn our_commands_equal_go_commands_on_go_daemons() {
-    with_peers(&ALL, || same((GO, Product::Go), (GO, Product::Steeple)));
+    with_peers(&ALL, || same(&GO_ON_GO, &Transcript::new((GO, Product::Steeple))));
 }
 
 #[test]
 fn our_commands_equal_go_commands_on_our_daemons() {
-    with_peers(&ALL, || same((OURS, Product::Go), (OURS, Product::Steeple)));
+    with_peers(&ALL, || same(&GO_ON_OURS, &Transcript::new((OURS, Product::Steeple))));
 }
 
 #[test]
 fn our_daemons_answer_go_commands_as_go_daemons_do() {
-    with_peers(&ALL, || same((GO, Product::Go), (OURS, Product::Go)));
+    with_peers(&ALL, || same(&GO_ON_GO, &GO_ON_OURS));
 }
 
 /// One side of a comparison: who made the daemons, who the commands.
 type Side = (Pair, Product);
 
-fn same(left: Side, right: Side) -> Result<()> {
-    let (first, second) = (transcript(left)?, transcript(right)?);
+/// All commands of one side and what they said, or why there is none.
+struct Transcript {
+    side: Side,
+    said: Result<Vec<(String, Outcome)>, String>,
+}
+
+impl Transcript {
+    fn new(side: Side) -> Self {
+        Self { side, said: transcript(side).map_err(|error| format!("{error:#}")) }
+    }
+
+    fn said(&self) -> Result<&[(String, Outcome)]> {
+        self.said.as_deref().map_err(|error| anyhow!("{:?}: {error}", self.side))
+    }
+}
+
+fn same(left: &Transcript, right: &Transcript) -> Result<()> {
+    let (first, second) = (left.said()?, right.said()?);
     let mut differences = Vec::new();
-    for ((line, a), (_, b)) in first.iter().zip(&second) {
+    for ((line, a), (_, b)) in first.iter().zip(second) {
         if a != b {
-            differences.push(format!("$ {line}\n--- {left:?}\n{a}\n--- {right:?}\n{b}\n"));
+            differences.push(format!("$ {line}\n--- {:?}\n{a}\n--- {:?}\n{b}\n", left.side, right.side));
         }
     }
     let (count, all) = (differences.len(), first.len());
