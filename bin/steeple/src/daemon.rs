@@ -11,38 +11,28 @@ pub(crate) use agent::{agent_run, agent_validate};
 pub(crate) use dev::dev;
 pub(crate) use server::{server_run, server_validate};
 
-use std::path::PathBuf;
-
 use steeple_clock::Clock;
+use steeple_config::LogSettings;
 use steeple_runtime::tighten_umask;
 use steeple_telemetry::{Format, Level, Log, LogConfig, Metrics};
 
-/// How a daemon logs, as its configuration has it.
-struct LogSettings {
-    level: String,
-    format: String,
-    file: Option<PathBuf>,
-    source_location: bool,
+/// Starts the process's log.
+fn start_log(settings: &LogSettings, clock: &Clock) -> anyhow::Result<Log> {
+    let (log, subscriber) = Log::new(&check_log(settings).map_err(anyhow::Error::msg)?, clock.clone())?;
+    tracing::subscriber::set_global_default(subscriber)?;
+    Ok(log)
 }
 
-impl LogSettings {
-    fn check(&self) -> Result<LogConfig, String> {
-        let level = Level::from_name(&self.level)
-            .ok_or_else(|| format!("could not start logger: not a valid logrus Level: {:?}", self.level))?;
-        let format = match self.format.to_lowercase().as_str() {
-            "text" => Format::Text,
-            "json" => Format::Json,
-            _ => return Err(format!("could not start logger: unknown logger format: {:?}", self.format)),
-        };
-        Ok(LogConfig { level, format, file: self.file.clone(), source_location: self.source_location })
-    }
-
-    /// Starts the process's log.
-    fn start(&self, clock: &Clock) -> anyhow::Result<Log> {
-        let (log, subscriber) = Log::new(&self.check().map_err(anyhow::Error::msg)?, clock.clone())?;
-        tracing::subscriber::set_global_default(subscriber)?;
-        Ok(log)
-    }
+/// What the settings of a daemon's log ask for.
+fn check_log(settings: &LogSettings) -> Result<LogConfig, String> {
+    let level = Level::from_name(&settings.level)
+        .ok_or_else(|| format!("could not start logger: not a valid logrus Level: {:?}", settings.level))?;
+    let format = match settings.format.to_lowercase().as_str() {
+        "text" => Format::Text,
+        "json" => Format::Json,
+        _ => return Err(format!("could not start logger: unknown logger format: {:?}", settings.format)),
+    };
+    Ok(LogConfig { level, format, file: settings.file.clone(), source_location: settings.source_location })
 }
 
 /// Keeps others from the files that a daemon makes, and says so.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::Mutex;
+use steeple_config::PrometheusSettings;
 use steeple_net::{Limits, serve_uds, uds, web};
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_types::Bundle;
@@ -22,7 +23,7 @@ use crate::join::bootstrap;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
 use crate::server::ServerConnection;
-use crate::settings::{PrometheusSettings, Settings};
+use crate::settings::Settings;
 use crate::state::{Memory, Remembered};
 use crate::svid::{Cache, JwtCache};
 use crate::workload::Attestation;

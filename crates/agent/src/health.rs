@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::RwLock;
+use steeple_config::HealthSettings;
 use steeple_net::{UnixPeer, web};
 use steeple_runtime::Shutdown;
 use tonic::Status;
 use tracing::debug;
 
 use crate::core::Core;
-use crate::settings::HealthSettings;
 
 /// How often health is looked at for the listener.
 const INTERVAL: Duration = Duration::from_secs(5);

@@ -24,4 +24,4 @@ pub use agent::{Agent, AgentError};
 pub use api::table;
 pub use manage::Ended;
 pub use parts::Parts;
-pub use settings::{Bootstrap, HealthSettings, SdsNames, Settings};
+pub use settings::{Bootstrap, SdsNames, Settings};

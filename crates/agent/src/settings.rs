@@ -1,9 +1,9 @@
 //! What an agent is told by its configuration, validated.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steeple_config::{HealthSettings, PrometheusSettings};
 use steeple_crypto::keys::KeyType;
 use steeple_types::TrustDomain;
 
@@ -92,24 +92,4 @@ impl Default for SdsNames {
             disable_spiffe_cert_validation: false,
         }
     }
-}
-
-/// Where Prometheus reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrometheusSettings {
-    /// The address that is bound.
-    pub address: SocketAddr,
-    /// Its host, as it was configured.
-    pub host: String,
-}
-
-/// Where health is told over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthSettings {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Path that tells whether the process lives.
-    pub live_path: String,
-    /// Path that tells whether it serves.
-    pub ready_path: String,
 }

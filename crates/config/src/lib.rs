@@ -1,26 +1,37 @@
 //! Reader of HCL 1 and JSON configuration as SPIRE accepts it, Go durations, weak typing.
 //!
 //! [`parse`] yields the [`Object`] that the text says; [`Block`] reads it as Go's decoder does: keys in any case, repeated
-//! blocks merged, of repeated settings the last, numbers and quoted numbers alike.
+//! blocks merged, of repeated settings the last, numbers and quoted numbers alike. On them stands what the files of both
+//! daemons have in common: [`load`], [`Section`], plugins, health and metrics.
 
 mod block;
 mod duration;
+mod error;
 mod expand;
+mod file;
 mod json;
 mod lexer;
+mod listeners;
 mod not_yet;
 mod parser;
 mod plugins;
 mod print;
+mod section;
 mod tree;
+mod unknown;
 
 pub use block::{Block, DecodeError};
 pub use duration::{format_duration, parse_duration};
+pub use error::{ConfigError, invalid};
 pub use expand::expand_env;
+pub use file::{LookUp, load};
+pub use listeners::{HealthSettings, PrometheusSettings, read_health, read_prometheus, telemetry_not_yet};
 pub use not_yet::{NotYet, NotYetError, WINDOWS, refuse_not_yet};
 pub use plugins::{PLUGIN_KEYS, PluginBlock, PluginsError, read_plugins};
 pub use print::print;
+pub use section::{Flags, LogSettings, Section};
 pub use tree::{Item, Key, Object, Value};
+pub use unknown::{Known, refuse_unknown};
 
 /// Largest text read, in bytes.
 const MAX_LENGTH: usize = 4 << 20;

@@ -2,18 +2,16 @@
 
 mod experimental;
 mod keys;
-mod telemetry;
 mod ttls;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use steeple_ca::CaSubject;
 use steeple_config::{
-    Block, DecodeError, NotYetError, PluginBlock, PluginsError, expand_env, parse, parse_duration, read_plugins,
-    refuse_not_yet,
+    Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, invalid, parse_duration, read_health,
+    read_plugins, read_prometheus, refuse_not_yet,
 };
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::x509::Name;
@@ -23,9 +21,6 @@ use crate::api::RateSettings;
 use crate::core::{PruneNodesSettings, Settings};
 
 pub use keys::{NOT_YET, TELEMETRY_NOT_YET};
-
-/// Values given on the command line, by the key of the `server` block that they stand for. Empty ones count as not given.
-pub type Flags = BTreeMap<&'static str, String>;
 
 /// A server's configuration, checked.
 #[derive(Clone, Debug)]
@@ -42,114 +37,30 @@ pub struct ServerConfig {
     pub warnings: Vec<String>,
 }
 
-/// How the server logs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogSettings {
-    /// From which level on.
-    pub level: String,
-    /// `text` or `json`.
-    pub format: String,
-    /// Where to.
-    pub file: Option<PathBuf>,
-    /// Whether lines tell where in the source they come from.
-    pub source_location: bool,
-}
-
-/// Why a configuration can't be used; the texts are SPIRE's where it has them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// The file is not there.
-    #[error("could not find config file {0}: please use the -config flag")]
-    Missing(String),
-    /// The file can't be read.
-    #[error("unable to read configuration at {path:?}: {reason}")]
-    Unreadable {
-        /// Which file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// The file is not in order.
-    #[error("unable to decode configuration at {path:?}: {reason}")]
-    Malformed {
-        /// Which file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// A value is of the wrong type.
-    #[error(transparent)]
-    Value(#[from] DecodeError),
-    /// A key asks for what is not there yet.
-    #[error(transparent)]
-    NotYet(#[from] NotYetError),
-    /// The plugins are not in order.
-    #[error(transparent)]
-    Plugins(#[from] PluginsError),
-    /// A value is not acceptable.
-    #[error("{0}")]
-    Invalid(String),
-}
-
-fn invalid(message: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid(message.into())
-}
-
-/// Yields a variable of the environment.
-pub type LookUp<'a> = dyn Fn(&str) -> Option<String> + 'a;
-
 /// Reads the file at `path`, with variables of the environment replaced if `env` is given, and lays `flags` over it.
 ///
 /// # Errors
 /// [`ConfigError`] of the first thing that is not in order.
 pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags) -> Result<ServerConfig, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let text = env.map_or(text.clone(), |look_up| expand_env(&text, look_up));
-    let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
-    let object = parse(&text).map_err(|error| malformed(error.to_string()))?;
-    let root = Block::of(&object);
-    let server = root.block("server").ok_or_else(|| invalid("server section must be configured"))?;
-    // A value is decoded where it is used; only here is the file known.
-    Reader { server, flags }.config(&root).map_err(|error| match error {
-        ConfigError::Value(error) => malformed(error.to_string()),
-        other => other,
-    })
+    steeple_config::load(path, env, "server", |root, block| Reader { server: Section { block, flags } }.config(root))
 }
 
 struct Reader<'a> {
-    server: Block<'a>,
-    flags: &'a Flags,
+    server: Section<'a>,
 }
 
 impl Reader<'_> {
-    fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
-        if let Some(flag) = self.flags.get(key).filter(|flag| !flag.is_empty()) {
-            return Ok(Some(flag.clone()));
-        }
-        Ok(self.server.text(key)?.filter(|text| !text.is_empty()))
-    }
-
-    fn int(&self, key: &str) -> Result<Option<i64>, ConfigError> {
-        if let Some(flag) = self.flags.get(key).filter(|flag| !flag.is_empty() && *flag != "0") {
-            return flag.parse().map(Some).map_err(|_| invalid(format!("invalid value {flag:?} for {key}")));
-        }
-        Ok(self.server.int(key)?)
-    }
-
-    fn bool(&self, key: &str) -> Result<bool, ConfigError> {
-        Ok(self.flags.get(key).is_some_and(|flag| flag == "true") || self.server.bool(key)?.unwrap_or(false))
-    }
-
     fn config(&self, root: &Block<'_>) -> Result<ServerConfig, ConfigError> {
-        let log = self.log()?;
+        let log = self.server.log()?;
         let mut warnings = Vec::new();
-        let trust_domain = self.text("trust_domain")?.ok_or_else(|| invalid("trust_domain must be configured"))?;
-        let data_dir = self.text("data_dir")?.ok_or_else(|| invalid("data_dir must be configured"))?;
+        let trust_domain =
+            self.server.text("trust_domain")?.ok_or_else(|| invalid("trust_domain must be configured"))?;
+        let data_dir = self.server.text("data_dir")?.ok_or_else(|| invalid("data_dir must be configured"))?;
         if root.block("plugins").is_none() {
             return Err(invalid("plugins section must be configured"));
         }
-        keys::check_unknown(root, &self.server)?;
-        refuse_not_yet(&self.server, "server", NOT_YET)?;
+        keys::check_unknown(root, &self.server.block)?;
+        refuse_not_yet(&self.server.block, "server", NOT_YET)?;
         refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let bind_address = self.bind_address()?;
         let trust_domain = TrustDomain::parse(&trust_domain)
@@ -159,18 +70,9 @@ impl Reader<'_> {
         Ok(ServerConfig { settings, data_dir: PathBuf::from(data_dir), log, plugins, warnings })
     }
 
-    fn log(&self) -> Result<LogSettings, ConfigError> {
-        Ok(LogSettings {
-            level: self.text("log_level")?.unwrap_or_else(|| "INFO".to_owned()),
-            format: self.text("log_format")?.unwrap_or_else(|| "text".to_owned()),
-            file: self.text("log_file")?.map(PathBuf::from),
-            source_location: self.bool("log_source_location")?,
-        })
-    }
-
     fn bind_address(&self) -> Result<SocketAddr, ConfigError> {
-        let host = self.text("bind_address")?.unwrap_or_else(|| "0.0.0.0".to_owned());
-        let port = self.int("bind_port")?.filter(|port| *port != 0).unwrap_or(8081);
+        let host = self.server.text("bind_address")?.unwrap_or_else(|| "0.0.0.0".to_owned());
+        let port = self.server.int("bind_port")?.filter(|port| *port != 0).unwrap_or(8081);
         let port = u16::try_from(port).map_err(|_| invalid(format!("bind_port {port} is not a port")))?;
         let host = host.trim_matches(['[', ']']);
         let resolved = std::net::ToSocketAddrs::to_socket_addrs(&(host, port)).map(|mut found| found.next());
@@ -188,7 +90,7 @@ impl Reader<'_> {
         bind_address: SocketAddr,
         warnings: &mut Vec<String>,
     ) -> Result<Settings, ConfigError> {
-        let server = &self.server;
+        let server = &self.server.block;
         let ratelimit = server.block("ratelimit").unwrap_or_default();
         let experimental = server.block("experimental").unwrap_or_default();
         let hour = Duration::from_hours(1);
@@ -212,14 +114,14 @@ impl Reader<'_> {
         Ok(Settings {
             bind_address,
             socket_path: PathBuf::from(
-                self.text("socket_path")?.unwrap_or_else(|| "/tmp/spire-server/private/api.sock".to_owned()),
+                self.server.text("socket_path")?.unwrap_or_else(|| "/tmp/spire-server/private/api.sock".to_owned()),
             ),
             ca_ttl,
             ca_subject: ca_subject(server, warnings)?,
             ca_key_type,
             jwt_key_type: self.key_type("jwt_key_type")?.unwrap_or(ca_key_type),
-            jwt_issuer: self.text("jwt_issuer")?,
-            jwt_enabled: !self.bool("disable_jwt_svids")?,
+            jwt_issuer: self.server.text("jwt_issuer")?,
+            jwt_enabled: !self.server.bool("disable_jwt_svids")?,
             default_x509_svid_ttl: x509,
             default_jwt_svid_ttl: jwt,
             agent_ttl: agent_ttl.unwrap_or(x509),
@@ -228,7 +130,7 @@ impl Reader<'_> {
                 attestation: ratelimit.bool("attestation")?.unwrap_or(true),
                 signing: ratelimit.bool("signing")?.unwrap_or(true),
             },
-            audit_log_enabled: self.bool("audit_log_enabled")?,
+            audit_log_enabled: self.server.bool("audit_log_enabled")?,
             agent_spiffe_id_as_selector: experimental.bool("agent_spiffe_id_as_selector")?.unwrap_or(false),
             prune_nodes: self.prune_nodes()?,
             prune_events_older_than: experimental::interval(
@@ -237,14 +139,14 @@ impl Reader<'_> {
                 "prune events interval",
             )?
             .unwrap_or(hour * 12),
-            health: telemetry::health(root)?,
-            prometheus: telemetry::prometheus(root)?,
+            health: read_health(root)?,
+            prometheus: read_prometheus(root)?,
             trust_domain,
         })
     }
 
     fn key_type(&self, key: &str) -> Result<Option<KeyType>, ConfigError> {
-        let Some(name) = self.text(key)? else { return Ok(None) };
+        let Some(name) = self.server.text(key)? else { return Ok(None) };
         KeyType::from_name(&name.to_lowercase()).map(Some).ok_or_else(|| {
             let known = "rsa-2048, rsa-4096, ec-p256, ec-p384";
             invalid(format!("error parsing {key}: key type {name:?} is unknown; must be one of [{known}]"))
@@ -252,7 +154,7 @@ impl Reader<'_> {
     }
 
     fn prune_nodes(&self) -> Result<Option<PruneNodesSettings>, ConfigError> {
-        let server = &self.server;
+        let server = &self.server.block;
         let Some(text) = server.text("prune_attested_nodes_expired_for")?.filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
@@ -293,14 +195,6 @@ fn admin_ids(server: &Block<'_>) -> Result<Vec<SpiffeId>, ConfigError> {
     let parse =
         |id: String| SpiffeId::parse(&id).map_err(|error| invalid(format!("could not parse admin ID {id:?}: {error}")));
     server.texts("admin_ids")?.unwrap_or_default().into_iter().map(parse).collect()
-}
-
-fn unreadable(path: &str, error: &std::io::Error) -> ConfigError {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        let path = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string());
-        return ConfigError::Missing(path);
-    }
-    ConfigError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use steeple_audit::Audit;
 use steeple_ca::{Issuers, JwtIssuer, X509Issuer};
 use steeple_clock::Clock;
+use steeple_config::{HealthSettings, PrometheusSettings};
 use steeple_plugin::NodeAttestor;
 use steeple_store::Store;
 use steeple_types::{SpiffeId, TrustDomain};
@@ -77,26 +78,6 @@ pub struct PruneNodesSettings {
     pub batch_size: usize,
     /// Those too that can't attest again.
     pub include_non_reattestable: bool,
-}
-
-/// Where Prometheus reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrometheusSettings {
-    /// The address that is bound.
-    pub address: SocketAddr,
-    /// Its host, as it was configured.
-    pub host: String,
-}
-
-/// Where health is told over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthSettings {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Path that tells whether the process lives.
-    pub live_path: String,
-    /// Path that tells whether it serves.
-    pub ready_path: String,
 }
 
 /// What all RPCs and jobs share.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use steeple_config::HealthSettings;
 use steeple_net::web::Answer;
 use tokio::sync::watch;
 
-use crate::core::{Core, HealthSettings};
+use crate::core::Core;
 use crate::jobs::MAX_FAILURES;
 
 /// How the parts of the server are, looked at anew by a job.

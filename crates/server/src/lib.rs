@@ -16,6 +16,6 @@ mod parts;
 mod server;
 
 pub use api::{AuditClass, Availability, Rate, RateSettings, Row, TABLE};
-pub use core::{HealthSettings, PruneNodesSettings, Settings};
+pub use core::{PruneNodesSettings, Settings};
 pub use parts::{CallMetrics, LogControl, LogLevel, Parts};
 pub use server::{Server, ServerError};

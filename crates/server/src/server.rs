@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use steeple_ca::{CaConfig, Keeper, KeeperError};
+use steeple_config::PrometheusSettings;
 use steeple_crypto::tls::server_config;
 use steeple_net::{Limits as ListenerLimits, serve_tls, serve_uds, uds, web};
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
@@ -22,7 +23,7 @@ use crate::api::gate::Gate;
 use crate::api::limits::Limits;
 use crate::api::routes;
 use crate::authority_store::DatastoreAuthorities;
-use crate::core::{Core, PrometheusSettings, Settings};
+use crate::core::{Core, Settings};
 use crate::entries::Entries;
 use crate::health::Health;
 use crate::identity::ServerTls;

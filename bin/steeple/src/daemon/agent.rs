@@ -7,12 +7,13 @@ use anyhow::Context;
 use steeple_agent::config::{self, AgentConfig};
 use steeple_agent::{Agent, Parts};
 use steeple_clock::Clock;
+use steeple_config::LookUp;
 use steeple_runtime::{Shutdown, Signals, notify_service_manager};
 use steeple_telemetry::Log;
 use tracing::{error, info};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{LogSettings, close_umask, metrics, plugins, signals};
+use super::{check_log, close_umask, metrics, plugins, signals, start_log};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -72,9 +73,9 @@ pub(crate) fn agent_validate(env: &mut Env, arguments: &[String]) -> u8 {
     let checked = match config {
         Err(AgentFailure::Told(status)) => return status,
         Err(AgentFailure::Config(reason)) => Err(reason),
-        Ok(config) => log_settings(&config)
-            .check()
-            .and_then(|_| check_plugins(&config, &env.clock).map_err(|error| error.to_string())),
+        Ok(config) => {
+            check_log(&config.log).and_then(|_| check_plugins(&config, &env.clock).map_err(|error| error.to_string()))
+        }
     };
     match checked {
         Ok(()) => {
@@ -98,7 +99,7 @@ enum AgentFailure {
 fn load(env: &mut Env, arguments: &[String]) -> Result<AgentConfig, AgentFailure> {
     let given = read(env, arguments, FLAGS, "conf/agent/agent.conf").map_err(AgentFailure::Told)?;
     let look_up = |name: &str| env.vars.get(name).cloned();
-    let expand: Option<&config::LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
+    let expand: Option<&LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
     config::load(&given.config, expand, &given.keys, SPIRE_VERSION)
         .map_err(|error| AgentFailure::Config(error.to_string()))
 }
@@ -109,14 +110,9 @@ fn check_plugins(config: &AgentConfig, clock: &Clock) -> Result<(), choose::Choo
     choose::workload_attestors(&config.plugins, None, clock).map(|_| ())
 }
 
-fn log_settings(config: &AgentConfig) -> LogSettings {
-    let log = config.log.clone();
-    LogSettings { level: log.level, format: log.format, file: log.file, source_location: log.source_location }
-}
-
 fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let log = log_settings(config).start(&clock)?;
+    let log = start_log(&config.log, &clock)?;
     close_umask();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

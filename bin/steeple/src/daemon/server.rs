@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use steeple_audit::{Audit, LogRecorder};
 use steeple_clock::Clock;
-use steeple_config::PluginBlock;
+use steeple_config::{LookUp, PluginBlock};
 use steeple_runtime::{Shutdown, Signals, notify_service_manager};
 use steeple_server::config::{self, ServerConfig};
 use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, Row, Server};
@@ -19,7 +19,7 @@ use tonic::Code;
 use tracing::{debug, error, info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{LogSettings, close_umask, metrics, plugins, signals};
+use super::{check_log, close_umask, metrics, plugins, signals, start_log};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -70,12 +70,12 @@ pub(crate) fn server_validate(env: &mut Env, arguments: &[String]) -> u8 {
     };
     let variables = env.vars.clone();
     let look_up = |name: &str| variables.get(name).cloned();
-    let expand: Option<&config::LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
+    let expand: Option<&LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
     let config = match config::load(&given.config, expand, &given.keys) {
         Ok(config) => config,
         Err(error) => return invalid(env, &error.to_string()),
     };
-    if let Err(reason) = log_settings(&config).check() {
+    if let Err(reason) = check_log(&config.log) {
         return invalid(env, &reason);
     }
     match check_plugins(&config, &env.clock) {
@@ -110,21 +110,16 @@ fn load(env: &mut Env, arguments: &[String]) -> Result<ServerConfig, u8> {
     let given = read(env, arguments, FLAGS, "conf/server/server.conf")?;
     let variables = env.vars.clone();
     let look_up = |name: &str| variables.get(name).cloned();
-    let expand: Option<&config::LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
+    let expand: Option<&LookUp<'_>> = if given.expand_env { Some(&look_up) } else { None };
     config::load(&given.config, expand, &given.keys).map_err(|error| {
         env.complain(&format!("{error}\n"));
         1
     })
 }
 
-fn log_settings(config: &ServerConfig) -> LogSettings {
-    let log = config.log.clone();
-    LogSettings { level: log.level, format: log.format, file: log.file, source_location: log.source_location }
-}
-
 fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let log = log_settings(config).start(&clock)?;
+    let log = start_log(&config.log, &clock)?;
     for warning in &config.warnings {
         warn!("{warning}");
     }

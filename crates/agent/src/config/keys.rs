@@ -1,15 +1,12 @@
 //! Which keys there are, and which can't be acted on yet.
 
-use steeple_config::{Block, NotYet, WINDOWS};
-
-use super::{ConfigError, invalid};
+use steeple_config::{Block, ConfigError, NotYet, WINDOWS, refuse_unknown, telemetry_not_yet};
 
 const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
     NotYet { key, default, feature }
 }
 
 const PROFILING: &str = "profiling";
-const METRICS: &str = "more metrics";
 const BOOTSTRAP: &str = "more ways to bootstrap";
 
 /// Keys of the `agent` block whose feature comes later, with the value that asks for nothing.
@@ -36,20 +33,7 @@ pub const NOT_YET: &[NotYet] = &[
 ];
 
 /// Keys of the `telemetry` block whose feature comes later.
-pub const TELEMETRY_NOT_YET: &[NotYet] = &[
-    key("DogStatsd", "", METRICS),
-    key("Statsd", "", METRICS),
-    key("M3", "", METRICS),
-    key("InMem", "", METRICS),
-    key("Prometheus.tls", "", METRICS),
-    key("MetricPrefix", "spire_agent", METRICS),
-    key("EnableTrustDomainLabel", "false", METRICS),
-    key("EnableHostnameLabel", "true", METRICS),
-    key("AllowedPrefixes", "", METRICS),
-    key("BlockedPrefixes", "", METRICS),
-    key("AllowedLabels", "", METRICS),
-    key("BlockedLabels", "", METRICS),
-];
+pub const TELEMETRY_NOT_YET: &[NotYet] = &telemetry_not_yet("spire_agent");
 
 const AGENT: &[&str] = &[
     "admin_socket_path",
@@ -91,26 +75,10 @@ const AGENT: &[&str] = &[
 ];
 
 const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks"];
-const PROMETHEUS: &[&str] = &["host", "port", "tls"];
-const HEALTH: &[&str] = &["listener_enabled", "bind_address", "bind_port", "live_path", "ready_path"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
-pub(super) fn check_unknown(root: &Block<'_>, agent: &Block<'_>) -> Result<(), ConfigError> {
-    let telemetry = root.block("telemetry").unwrap_or_default();
-    let blocks = [
-        ("top-level", Some(root.clone()), ROOT),
-        ("agent", Some(agent.clone()), AGENT),
-        ("Prometheus", telemetry.block("Prometheus"), PROMETHEUS),
-        ("health check", root.block("health_checks"), HEALTH),
-    ];
-    for (name, block, known) in blocks {
-        let unknown = block.map(|block| block.unknown(known)).unwrap_or_default();
-        if !unknown.is_empty() {
-            tracing::error!(section = name, keys = unknown.join(","), "Unknown configuration detected");
-            return Err(invalid("unknown configuration detected"));
-        }
-    }
-    Ok(())
+pub(super) fn check_unknown<'a>(root: &Block<'a>, agent: &Block<'a>) -> Result<(), ConfigError> {
+    refuse_unknown(root, [("top-level", Some(root.clone()), ROOT), ("agent", Some(agent.clone()), AGENT)])
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steeple_agent::HealthSettings;
+use steeple_config::HealthSettings;
 use steeple_proto::grpc::health::v1::HealthCheckRequest;
 use steeple_proto::grpc::health::v1::health_check_response::ServingStatus;
 use steeple_proto::grpc::health::v1::health_client::HealthClient;

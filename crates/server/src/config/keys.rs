@@ -1,8 +1,6 @@
 //! Which keys there are, and which can't be acted on yet.
 
-use steeple_config::{Block, NotYet, WINDOWS};
-
-use super::{ConfigError, invalid};
+use steeple_config::{Block, ConfigError, NotYet, WINDOWS, refuse_unknown, telemetry_not_yet};
 
 const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
     NotYet { key, default, feature }
@@ -10,7 +8,6 @@ const fn key(key: &'static str, default: &'static str, feature: &'static str) ->
 
 const PROFILING: &str = "profiling";
 const WIT: &str = "WIT-SVIDs";
-const METRICS: &str = "more metrics";
 
 /// Keys of the `server` block whose feature comes later, with the value that asks for nothing.
 pub const NOT_YET: &[NotYet] = &[
@@ -29,20 +26,7 @@ pub const NOT_YET: &[NotYet] = &[
 ];
 
 /// Keys of the `telemetry` block whose feature comes later.
-pub const TELEMETRY_NOT_YET: &[NotYet] = &[
-    key("DogStatsd", "", METRICS),
-    key("Statsd", "", METRICS),
-    key("M3", "", METRICS),
-    key("InMem", "", METRICS),
-    key("Prometheus.tls", "", METRICS),
-    key("MetricPrefix", "spire_server", METRICS),
-    key("EnableTrustDomainLabel", "false", METRICS),
-    key("EnableHostnameLabel", "true", METRICS),
-    key("AllowedPrefixes", "", METRICS),
-    key("BlockedPrefixes", "", METRICS),
-    key("AllowedLabels", "", METRICS),
-    key("BlockedLabels", "", METRICS),
-];
+pub const TELEMETRY_NOT_YET: &[NotYet] = &telemetry_not_yet("spire_server");
 
 const SERVER: &[&str] = &[
     "admin_ids",
@@ -82,30 +66,18 @@ const SERVER: &[&str] = &[
 const ROOT: &[&str] = &["server", "plugins", "telemetry", "health_checks"];
 const CA_SUBJECT: &[&str] = &["country", "organization", "common_name"];
 const RATELIMIT: &[&str] = &["attestation", "signing"];
-const PROMETHEUS: &[&str] = &["host", "port", "tls"];
-const HEALTH: &[&str] = &["listener_enabled", "bind_address", "bind_port", "live_path", "ready_path"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
-pub(super) fn check_unknown(root: &Block<'_>, server: &Block<'_>) -> Result<(), ConfigError> {
-    let telemetry = root.block("telemetry").unwrap_or_default();
-    let blocks = [
-        ("top-level", Some(root.clone()), ROOT),
-        ("server", Some(server.clone()), SERVER),
-        ("ca_subject", server.block("ca_subject"), CA_SUBJECT),
-        ("ratelimit", server.block("ratelimit"), RATELIMIT),
-        ("Prometheus", telemetry.block("Prometheus"), PROMETHEUS),
-        ("health check", root.block("health_checks"), HEALTH),
-    ];
-    let mut all_known = true;
-    for (section, block, known) in blocks {
-        let mut unknown = block.map(|block| block.unknown(known)).unwrap_or_default();
-        unknown.sort_unstable();
-        if !unknown.is_empty() {
-            tracing::error!(section, keys = unknown.join(","), "Unknown configuration detected");
-            all_known = false;
-        }
-    }
-    if all_known { Ok(()) } else { Err(invalid("unknown configuration detected")) }
+pub(super) fn check_unknown<'a>(root: &Block<'a>, server: &Block<'a>) -> Result<(), ConfigError> {
+    refuse_unknown(
+        root,
+        [
+            ("top-level", Some(root.clone()), ROOT),
+            ("server", Some(server.clone()), SERVER),
+            ("ca_subject", server.block("ca_subject"), CA_SUBJECT),
+            ("ratelimit", server.block("ratelimit"), RATELIMIT),
+        ],
+    )
 }
 
 #[cfg(test)]
