@@ -35,6 +35,22 @@ impl Token {
             Self::End => "EOF",
         }
     }
+
+    /// The word as it is written, or nearly so: escapes are not written again.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Ident(text) | Self::Number(text) => text.clone(),
+            Self::Text(text) => format!("\"{text}\""),
+            Self::Bool(value) => value.to_string(),
+            Self::Assign => "=".to_owned(),
+            Self::LeftBrace => "{".to_owned(),
+            Self::RightBrace => "}".to_owned(),
+            Self::LeftBracket => "[".to_owned(),
+            Self::RightBracket => "]".to_owned(),
+            Self::Comma => ",".to_owned(),
+            Self::End => String::new(),
+        }
+    }
 }
 
 /// Where a word begins, counted from 1.
@@ -54,18 +70,24 @@ impl Position {
 pub(crate) struct Lexer<'a> {
     rest: &'a str,
     at: Position,
+    /// How often Go's scanner has looked beyond the end by now: each look makes its end one column later.
+    looks: usize,
 }
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { rest: text, at: Position { line: 1, column: 1 } }
+        Self { rest: text, at: Position { line: 1, column: 1 }, looks: 0 }
     }
 
     /// The next word and where it begins.
     pub(crate) fn next(&mut self) -> Result<(Token, Position), ParseError> {
         self.skip()?;
         let at = self.at;
-        let Some(c) = self.peek() else { return Ok((Token::End, at)) };
+        let Some(c) = self.peek() else {
+            let column = at.column + self.looks;
+            self.looks += 1;
+            return Ok((Token::End, Position { column, ..at }));
+        };
         let simple = match c {
             '=' => Some(Token::Assign),
             '{' => Some(Token::LeftBrace),
@@ -84,7 +106,7 @@ impl<'a> Lexer<'a> {
             '<' => Token::Text(self.heredoc(at)?),
             '-' | '0'..='9' => Token::Number(self.number(at)?),
             c if c.is_alphabetic() || c == '_' => self.word(),
-            _ => return Err(at.error("illegal character")),
+            _ => return Err(at.error("illegal char")),
         };
         Ok((token, at))
     }
@@ -104,6 +126,13 @@ impl<'a> Lexer<'a> {
         Some(c)
     }
 
+    /// Looks for more of a word or a comment, which may be at the end.
+    fn look(&mut self) {
+        if self.rest.is_empty() {
+            self.looks += 1;
+        }
+    }
+
     /// Passes over white space and comments.
     fn skip(&mut self) -> Result<(), ParseError> {
         loop {
@@ -113,6 +142,7 @@ impl<'a> Lexer<'a> {
                 while self.peek().is_some_and(|c| c != '\n') {
                     self.bump();
                 }
+                self.look();
             } else if self.rest.starts_with("/*") {
                 let at = self.at;
                 while !self.rest.starts_with("*/") {
@@ -132,6 +162,7 @@ impl<'a> Lexer<'a> {
             word.push(c);
             self.bump();
         }
+        self.look();
         match word.as_str() {
             "true" => Token::Bool(true),
             "false" => Token::Bool(false),
@@ -148,6 +179,10 @@ impl<'a> Lexer<'a> {
             }
             number.push(c);
             self.bump();
+        }
+        self.look();
+        if !number.trim_start_matches('-').starts_with('0') {
+            self.look();
         }
         if is_number(&number) { Ok(number) } else { Err(at.error(format!("illegal number {number}"))) }
     }

@@ -56,7 +56,7 @@ impl Parser<'_> {
     }
 
     fn item(&mut self, depth: usize, object: &mut Object) -> Result<(), ParseError> {
-        let mut keys = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
         loop {
             let (token, at) = self.next()?;
             let unexpected = |expected: &str| Err(at.error(format!("expected: {expected} got: {}", token.name())));
@@ -78,6 +78,7 @@ impl Parser<'_> {
                     object.items.push(Item { keys, value: Value::Object(inner), line: at.line, column: at.column });
                     return Ok(());
                 }
+                Token::End | Token::RightBrace if !keys.is_empty() => return Err(at.error(no_value(&keys))),
                 _ => return unexpected("IDENT | STRING | ASSIGN | LBRACE"),
             }
         }
@@ -86,6 +87,11 @@ impl Parser<'_> {
     fn close(&mut self) -> Result<(), ParseError> {
         match self.next()? {
             (Token::RightBrace, _) => Ok(()),
+            // Go's parser looks for the end twice here.
+            (Token::End, at) => {
+                let at = Position { column: at.column + 1, ..at };
+                Err(at.error("object expected closing RBRACE got: EOF"))
+            }
             (token, at) => Err(at.error(format!("object expected closing RBRACE got: {}", token.name()))),
         }
     }
@@ -105,7 +111,10 @@ impl Parser<'_> {
                 Ok(Value::Object(inner))
             }
             Token::LeftBracket => self.list(depth),
-            token => Err(at.error(format!("Unknown token: {}", token.name()))),
+            token => {
+                let Position { line, column } = at;
+                Err(at.error(format!("Unknown token: {line}:{column} {} {}", token.name(), token.text())))
+            }
         }
     }
 
@@ -134,6 +143,13 @@ impl Parser<'_> {
             }
         }
     }
+}
+
+/// What Go's parser says of keys with nothing behind them.
+fn no_value(keys: &[Key]) -> String {
+    let words = keys.iter().map(|key| if key.quoted { format!("\"{}\"", key.text) } else { key.text.clone() });
+    let keys: Vec<String> = words.collect();
+    format!("key '{}' expected start of object ('{{') or assignment ('=')", keys.join(" "))
 }
 
 #[cfg(test)]
@@ -169,11 +185,39 @@ mod tests {
         assert_eq!(root.text("h").unwrap().as_deref(), Some("l1\n"));
     }
 
+    /// The places and words of Go's parser (hcl v1.0.1-vault-7), which looks for the end of a text more than once.
+    #[test]
+    fn what_has_no_value_is_told_as_by_go() {
+        let no_value = |keys: &str| format!("key '{keys}' expected start of object ('{{') or assignment ('=')");
+        let open = "object expected closing RBRACE got: EOF".to_owned();
+        for (text, place, said) in [
+            ("rubbish", "1:9", no_value("rubbish")),
+            ("rubbish\n", "2:1", no_value("rubbish")),
+            ("  rubbish  ", "1:12", no_value("rubbish")),
+            ("rubbish # c", "1:13", no_value("rubbish")),
+            ("rubbish \"x\"", "1:12", no_value("rubbish \"x\"")),
+            ("a b c", "1:7", no_value("a b c")),
+            ("a = 1 b", "1:9", no_value("b")),
+            ("server { rubbish }", "1:18", no_value("rubbish")),
+            ("server { rubbish", "1:18", no_value("rubbish")),
+            ("rubbish {", "1:11", open.clone()),
+            ("a = {", "1:7", open.clone()),
+            ("a { b = 1", "1:13", open.clone()),
+            ("a { b { c = \"x\" # d", "1:22", open.clone()),
+            ("a = b", "1:5", "Unknown token: 1:5 IDENT b".to_owned()),
+            ("a { b = 0x1\n", "2:2", open),
+            ("a = }", "1:5", "Unknown token: 1:5 RBRACE }".to_owned()),
+            ("@", "1:1", "illegal char".to_owned()),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), format!("At {place}: {said}"), "{text:?}");
+        }
+    }
+
     #[test]
     fn broken_texts_are_refused_with_their_place() {
         for (text, place) in [
             ("a = ", (1, 5)),
-            ("a {", (1, 4)),
+            ("a {", (1, 5)),
             ("}", (1, 1)),
             ("a = nope", (1, 5)),
             ("a = \"x\ny\"", (1, 5)),
