@@ -13,8 +13,8 @@ use steeple_types::SpiffeId;
 use crate::der::{Reader, Writer, tag};
 use crate::keys::{KeyError, PublicKey, PublicKeyKind, SignatureAlgorithm, Signer};
 
-/// Longest token read, in bytes.
-const MAX_LENGTH: usize = 64 << 10;
+/// Longest token read, in bytes: no message that carries one may be longer, so that what was issued is also accepted.
+const MAX_LENGTH: usize = 4 << 20;
 /// How far clocks may be apart, in seconds.
 const LEEWAY: f64 = 60.0;
 
@@ -121,7 +121,7 @@ impl<'a> Token<'a> {
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
         let bad = |what: &str| TokenError::Malformed(what.to_owned());
         if token.len() > MAX_LENGTH {
-            return Err(bad("token is longer than 64 KiB"));
+            return Err(bad("token is longer than 4 MiB"));
         }
         let mut parts = token.split('.');
         let (Some(header), Some(claims), Some(signature), None) =
@@ -130,22 +130,21 @@ impl<'a> Token<'a> {
             return Err(bad("go-jose/go-jose: compact JWS format must have three parts"));
         };
         let signed = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
-        let header = object(header).ok_or_else(|| bad("header is not a JSON object"))?;
+        let (header, claims, signature) = (decoded(header)?, decoded(claims)?, decoded(signature)?);
+        let header = object(&header).ok_or_else(|| bad("header is not a JSON object"))?;
         let text = |key: &str| header.get(key).and_then(Value::as_str).unwrap_or_default();
-        let algorithm = algorithm(text("alg"))
-            .ok_or_else(|| TokenError::Malformed(format!("unexpected signature algorithm \"{}\"", text("alg"))))?;
+        let algorithm = algorithm(text("alg")).ok_or_else(|| unexpected_algorithm(text("alg")))?;
         if header.contains_key("crit") {
             return Err(bad("crit header is not supported"));
         }
         if header.contains_key("typ") && !matches!(text("typ"), "JWT" | "JOSE") {
             return Err(bad("typ header is neither JWT nor JOSE"));
         }
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| bad("signature is not base64url"))?;
-        let claims = object(claims).ok_or_else(|| bad("claims are not a JSON object"))?;
         let key_id = match text("kid") {
             "" => return Err(TokenError::NoKeyId),
             key_id => key_id.to_owned(),
         };
+        let claims = object(&claims).ok_or_else(|| bad("claims are not a JSON object"))?;
         let subject = match claims.get("sub").and_then(Value::as_str).unwrap_or_default() {
             "" => return Err(TokenError::NoSubject),
             subject => SpiffeId::parse(subject)?,
@@ -240,6 +239,11 @@ fn algorithm(name: &str) -> Option<SignatureAlgorithm> {
     })
 }
 
+fn unexpected_algorithm(name: &str) -> TokenError {
+    let expected = r#"["RS256" "RS384" "RS512" "ES256" "ES384" "ES512" "PS256" "PS384" "PS512"]"#;
+    TokenError::Malformed(format!("unexpected signature algorithm {name:?}; expected {expected}"))
+}
+
 /// Each ECDSA algorithm of JWS goes with one curve (RFC 7518, section 3.4).
 fn fits(algorithm: SignatureAlgorithm, kind: PublicKeyKind) -> bool {
     match algorithm {
@@ -290,9 +294,17 @@ pub fn ecdsa_der(r: &[u8], s: &[u8]) -> Vec<u8> {
     writer.into_bytes()
 }
 
-fn object(part: &str) -> Option<Map<String, Value>> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    serde_json::from_slice::<Unique>(&bytes).ok().map(|unique| unique.0)
+/// A part of a token without its base64url; the error is that of Go's decoder.
+fn decoded(part: &str) -> Result<Vec<u8>, TokenError> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| {
+        let is_strange = |byte: u8| !byte.is_ascii_alphanumeric() && byte != b'-' && byte != b'_';
+        let place = part.bytes().position(is_strange).unwrap_or(part.len().saturating_sub(1));
+        TokenError::Malformed(format!("illegal base64 data at input byte {place}"))
+    })
+}
+
+fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice::<Unique>(bytes).ok().map(|unique| unique.0)
 }
 
 /// A JSON object in which no member stands twice (RFC 7519, section 4 lets us refuse those).
@@ -355,6 +367,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn token_with_all_the_audience_that_a_message_holds_verifies() {
+        let audience = "a".repeat(3_000_000);
+        let claims = json!({ "aud": [audience], "exp": 1000, "sub": "spiffe://example.org/w" });
+        let (key, token) = token(KeyType::EcP256, claims).await;
+        assert!(Token::parse(&token).unwrap().verify(&key, &audience, at(950)).is_ok());
+        let longer = Token::parse(&format!("{token}{}", "A".repeat(MAX_LENGTH))).err();
+        assert_eq!(longer, Some(TokenError::Malformed("token is longer than 4 MiB".to_owned())));
+    }
+
+    #[tokio::test]
     async fn times_and_audience_count() {
         let (key, token) = token(KeyType::EcP256, claims()).await;
         let verify = |audience, second| Token::parse(&token).unwrap().verify(&key, audience, at(second)).err();
@@ -393,5 +415,23 @@ mod tests {
         let anonymous = format!("{}.{claims}.AA", encode(r#"{"alg":"ES256"}"#));
         assert_eq!(Token::parse(&anonymous).err(), Some(TokenError::NoKeyId));
         assert!(Token::parse("a.b").is_err() && Token::parse("").is_err());
+    }
+
+    /// The texts of go-jose v4.1.3.
+    #[test]
+    fn what_is_no_token_is_told_as_by_go() {
+        let expected = r#"["RS256" "RS384" "RS512" "ES256" "ES384" "ES512" "PS256" "PS384" "PS512"]"#;
+        for (token, said) in [
+            ("", "go-jose/go-jose: compact JWS format must have three parts".to_owned()),
+            ("a.b", "go-jose/go-jose: compact JWS format must have three parts".to_owned()),
+            ("a.b.c.d", "go-jose/go-jose: compact JWS format must have three parts".to_owned()),
+            ("a.b.c", "illegal base64 data at input byte 0".to_owned()),
+            ("e30.e30.YWJj!", "illegal base64 data at input byte 4".to_owned()),
+            ("e30.e30.YWJjZ", "illegal base64 data at input byte 4".to_owned()),
+            ("e30.e30=.YQ", "illegal base64 data at input byte 3".to_owned()),
+            ("e30.e30.YQ", format!("unexpected signature algorithm \"\"; expected {expected}")),
+        ] {
+            assert_eq!(Token::parse(token).unwrap_err().to_string(), format!("unable to parse JWT token: {said}"));
+        }
     }
 }

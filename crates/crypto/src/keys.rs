@@ -67,6 +67,9 @@ pub enum KeyError {
     /// The bytes are not a key of a kind that this product knows.
     #[error("unsupported or malformed key: {0}")]
     Unusable(&'static str),
+    /// An RSA key has too few bits to trust its signatures.
+    #[error("RSA key of {0} bits is too short: it must have 2048 to 8192 bits")]
+    TooShort(usize),
     /// The key can't sign in this way.
     #[error("a key of type {kind} can't sign with {algorithm:?}")]
     WrongAlgorithm {

@@ -39,7 +39,7 @@ impl PublicKey {
     /// [`KeyError::Unusable`] for other or malformed keys.
     pub fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
         let (kind, bits) = parse(spki).map_err(|_| KeyError::Unusable("malformed public key"))?;
-        let kind = kind.ok_or(KeyError::Unusable("public key of unsupported type"))?;
+        let kind = kind.ok_or(KeyError::Unusable("it must be P-256, P-384, P-521 or RSA of 2048 to 8192 bits"))?;
         Ok(Self { kind, spki: spki.to_vec(), bits_at: spki.len() - bits.len() })
     }
 

@@ -3,10 +3,12 @@
 use super::certificate::GeneralNames;
 use super::{Name, X509Error, build, malformed, oid};
 use crate::der::{DerError, Reader, Writer, tag};
-use crate::keys::{PrivateKey, PublicKey, SignatureAlgorithm};
+use crate::keys::{KeyError, PrivateKey, PublicKey, PublicKeyKind, SignatureAlgorithm};
 
 /// Largest request read, in bytes.
 const MAX_LENGTH: usize = 64 << 10;
+/// Fewest bits of an RSA key that gets a certificate: signatures of shorter ones are not verified.
+const MIN_RSA_BITS: usize = 2048;
 
 /// A certificate request, read; whether its signature fits its key is checked by [`Csr::verify_signature`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Csr {
     /// Reads one request from DER.
     ///
     /// # Errors
-    /// [`X509Error`] when it is malformed, larger than 64 KiB, or its key is of a kind that this product does not know.
+    /// [`X509Error`] when it is malformed, larger than 64 KiB, or its key is of a kind that this product does not take.
     pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
         if der.len() > MAX_LENGTH {
             return Err(X509Error::Unacceptable("certificate request is larger than 64 KiB"));
@@ -36,12 +38,18 @@ impl Csr {
         let signature = request.bit_string().map_err(&error)?.to_vec();
         request.end().map_err(&error)?;
         let (subject, spki, names) = body_fields(body.content).map_err(&error)?;
+        let public_key = PublicKey::from_spki(spki)?;
+        if let PublicKeyKind::Rsa { bits } = public_key.kind()
+            && bits < MIN_RSA_BITS
+        {
+            return Err(KeyError::TooShort(bits).into());
+        }
         Ok(Self {
             to_be_signed: body.whole.to_vec(),
             algorithm: signature_algorithm(algorithm).map_err(&error)?,
             signature,
             subject,
-            public_key: PublicKey::from_spki(spki)?,
+            public_key,
             uris: names.uris,
             dns_names: names.dns_names,
         })
@@ -173,4 +181,25 @@ pub fn self_signed_csr(
     let to_be_signed = csr_to_be_signed(subject, key.public_key(), uris, dns_names);
     let signature = key.sign(algorithm, &to_be_signed)?;
     Ok(finish_csr(&to_be_signed, algorithm, &signature))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+
+    /// By `openssl req -new -newkey rsa:1024`.
+    const RSA_1024: &str = "MIIBPzCBqQIBADAAMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC9ufH/D6G1D6bvVns+hn8z5d9kVUds+7RH4ULIlfa3kZ+OBSwtHIrj1kvWE6UCx4TJcnARMW0TiprM6l2yiaUfDC+5Uj0+ugyXro+mZWUqVxwI0gyIaLryAE0mIs4ULkQTUQIl4LgC1swxT0O9SUUWVVgHI2Lj7A3FEt/KWsjgfwIDAQABoAAwDQYJKoZIhvcNAQELBQADgYEAt10isG2J9OqEQKDGpsWcJawxal1XGKWFXbQHVt2C+yIvOMLc0U3sHqFuBpkTnswu3XYzbdtbjDRTyqRTTVDBZLYXK2uYyHltXiW6nPuSjPLDa/Ax7bL9zycLR/KuvVMeEEW87ht3dr/bBb+IxSNXQ+Qpl44E3AWeN5WsO1FzfkM=";
+    /// By `openssl req -new -newkey rsa:512`.
+    const RSA_512: &str = "MIG5MGUCAQAwADBcMA0GCSqGSIb3DQEBAQUAA0sAMEgCQQDU4TGjnVtkLqH8WY0sVb9IiKxBYtnYrlAZcfVip+NbIFtaYViQuosAOuTNWWCBHOH8ozOk7I2zV2TaTTU726nLAgMBAAGgADANBgkqhkiG9w0BAQsFAANBAKd36ETLRY/blJKicXKwqLzc8VN6j47gL4jmPxCR/WXiVBawnqc66BuiytgPh8yBryZw1AfgWi0qcUoo8B01btU=";
+
+    #[test]
+    fn requests_of_short_rsa_keys_are_told_which_keys_are_taken() {
+        let refused = |csr: &str| Csr::from_der(&BASE64_STANDARD.decode(csr).unwrap()).unwrap_err().to_string();
+        assert_eq!(refused(RSA_1024), "RSA key of 1024 bits is too short: it must have 2048 to 8192 bits");
+        let said = "unsupported or malformed key: it must be P-256, P-384, P-521 or RSA of 2048 to 8192 bits";
+        assert_eq!(refused(RSA_512), said);
+    }
 }

@@ -31,13 +31,14 @@ pub(super) fn page(size: i32, token: String) -> Page {
     }
 }
 
-/// A match behaviour by its number; what is not known counts as exact.
-pub(super) fn behavior(number: i32) -> Match {
+/// A match behaviour by its number; `what` is matched.
+pub(super) fn behavior(what: &str, number: i32) -> Result<Match, String> {
     match number {
-        1 => Match::Subset,
-        2 => Match::Superset,
-        3 => Match::Any,
-        _ => Match::Exact,
+        0 => Ok(Match::Exact),
+        1 => Ok(Match::Subset),
+        2 => Ok(Match::Superset),
+        3 => Ok(Match::Any),
+        _ => Err(format!("unhandled {what} match behavior {number}")),
     }
 }
 

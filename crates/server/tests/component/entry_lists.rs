@@ -43,6 +43,16 @@ async fn filters_that_say_nothing_are_refused() {
     assert_eq!(list(selectors).await, text("malformed selectors filter: empty selector set"));
     let domains = Filter { by_federates_with: Some(types::FederatesWithMatch::default()), ..Default::default() };
     assert_eq!(list(domains).await, text("malformed federates with filter: empty trust domain set"));
+    let r#match = 77;
+    let selectors = vec![types::Selector { r#type: "unix".to_owned(), value: "uid:1".to_owned() }];
+    let selectors = Filter { by_selectors: Some(types::SelectorMatch { selectors, r#match }), ..Default::default() };
+    let said = "malformed selectors filter: unhandled selectors match behavior 77";
+    assert_eq!(list(selectors).await, text(said));
+    let trust_domains = vec!["other.test".to_owned()];
+    let domains = types::FederatesWithMatch { trust_domains, r#match };
+    let domains = Filter { by_federates_with: Some(domains), ..Default::default() };
+    let said = "malformed federates with filter: unhandled federates with match behavior 77";
+    assert_eq!(list(domains).await, text(said));
     let reserved = Filter { by_spiffe_id: Some(spiffe_id("/spire/agent/a")), ..Default::default() };
     assert!(list(reserved).await.1.starts_with("malformed SPIFFE ID filter: "));
 }

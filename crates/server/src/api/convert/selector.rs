@@ -20,5 +20,5 @@ pub(crate) fn selector_filter(filter: &types::SelectorMatch) -> Result<(Selector
     if set.is_empty() {
         return Err("empty selector set".to_owned());
     }
-    Ok((set, super::behavior(filter.r#match)))
+    Ok((set, super::behavior("selectors", filter.r#match)?))
 }

@@ -93,5 +93,6 @@ fn federates_with_filter(asked: &types::FederatesWithMatch) -> Result<TrustDomai
         return Err(malformed("empty trust domain set".to_owned()));
     }
     let trust_domains = trust_domains(&asked.trust_domains).map_err(|error| malformed(error.to_string()))?;
-    Ok(TrustDomainMatch { trust_domains, behavior: behavior(asked.r#match) })
+    let behavior = behavior("federates with", asked.r#match).map_err(malformed)?;
+    Ok(TrustDomainMatch { trust_domains, behavior })
 }
