@@ -3,10 +3,10 @@
 mod api;
 mod debug;
 mod healthcheck;
-mod logger;
 
 use super::call::Command;
 use super::dispatch::{Kind, Row};
+use super::logger;
 use super::target::Target;
 
 /// All commands but those that run or check the agent.
@@ -22,9 +22,11 @@ pub(crate) fn rows() -> Vec<Row> {
         row("healthcheck", "Says whether the agent is healthy", AgentHealth, || {
             Box::new(healthcheck::Healthcheck::default())
         }),
-        row("logger get", "Shows the log level", AgentAdmin, || Box::new(logger::Get::default())),
-        row("logger reset", "Sets the log level of the start again", AgentAdmin, || Box::new(logger::Reset::default())),
-        row("logger set", "Sets the log level", AgentAdmin, || Box::new(logger::Set::default())),
+        row("logger get", "Shows the log level", AgentAdmin, || logger::Get::at(logger::OF_AGENT)),
+        row("logger reset", "Sets the log level of the start again", AgentAdmin, || {
+            logger::Reset::at(logger::OF_AGENT)
+        }),
+        row("logger set", "Sets the log level", AgentAdmin, || logger::Set::at(logger::OF_AGENT)),
     ]
 }
 

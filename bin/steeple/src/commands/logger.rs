@@ -1,9 +1,141 @@
-//! Log levels, in the words of SPIRE's logger.
+//! `logger` of the server and of the agent: log levels, in the words of SPIRE's logger.
 
+use async_trait::async_trait;
+use prost::Message;
+use steeple_proto::spire::api::server::logger::v1::{GetLoggerRequest, ResetLogLevelRequest, SetLogLevelRequest};
 use steeple_proto::spire::api::types::{LogLevel, Logger};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
 
-use super::failure::Failure;
+use super::call::{Call, Command};
+use super::failure::{Explain, Failure};
+use super::goflag::FlagSet;
+use super::output::Format;
 use super::quote::quote;
+
+/// The Logger service of the server.
+pub(crate) const OF_SERVER: Service = Service {
+    get: "/spire.api.server.logger.v1.Logger/GetLogger",
+    set: "/spire.api.server.logger.v1.Logger/SetLogLevel",
+    reset: "/spire.api.server.logger.v1.Logger/ResetLogLevel",
+};
+
+/// The Logger service of the agent, whose messages are those of the server's.
+pub(crate) const OF_AGENT: Service = Service {
+    get: "/spire.api.agent.logger.v1.Logger/GetLogger",
+    set: "/spire.api.agent.logger.v1.Logger/SetLogLevel",
+    reset: "/spire.api.agent.logger.v1.Logger/ResetLogLevel",
+};
+
+/// The methods of a Logger service.
+#[derive(Clone, Copy)]
+pub(crate) struct Service {
+    get: &'static str,
+    set: &'static str,
+    reset: &'static str,
+}
+
+/// `logger get`, which shows the log level.
+pub(crate) struct Get {
+    service: Service,
+    format: Format,
+}
+
+/// `logger set`, which sets the log level.
+pub(crate) struct Set {
+    service: Service,
+    level: String,
+    format: Format,
+}
+
+/// `logger reset`, which sets the log level of the start again.
+pub(crate) struct Reset {
+    service: Service,
+    format: Format,
+}
+
+impl Get {
+    /// At this service.
+    pub(crate) fn at(service: Service) -> Box<dyn Command> {
+        Box::new(Self { service, format: Format::default() })
+    }
+}
+
+impl Set {
+    /// At this service.
+    pub(crate) fn at(service: Service) -> Box<dyn Command> {
+        Box::new(Self { service, level: String::new(), format: Format::default() })
+    }
+}
+
+impl Reset {
+    /// At this service.
+    pub(crate) fn at(service: Service) -> Box<dyn Command> {
+        Box::new(Self { service, format: Format::default() })
+    }
+}
+
+#[async_trait(?Send)]
+impl Command for Get {
+    fn flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.format(&mut self.format, &["output"]);
+    }
+
+    async fn run(&mut self, call: &mut Call<'_>) -> Result<(), Failure> {
+        let reply = call.reply(ask(call, self.service.get, GetLoggerRequest {})).await;
+        print(call, self.format, reply.explain("error fetching logger")?)
+    }
+}
+
+#[async_trait(?Send)]
+impl Command for Set {
+    fn flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        let usage = "The level: panic, fatal, error, warn, info, debug or trace.";
+        flags.text(&mut self.level, &["level"], usage);
+        flags.format(&mut self.format, &["output"]);
+    }
+
+    async fn run(&mut self, call: &mut Call<'_>) -> Result<(), Failure> {
+        let request = SetLogLevelRequest { new_level: level(&self.level)?.into() };
+        let reply = call.reply(ask(call, self.service.set, request)).await;
+        print(call, self.format, reply.explain("failed to set log level")?)
+    }
+}
+
+#[async_trait(?Send)]
+impl Command for Reset {
+    fn flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.format(&mut self.format, &["output"]);
+    }
+
+    async fn run(&mut self, call: &mut Call<'_>) -> Result<(), Failure> {
+        let reply = call.reply(ask(call, self.service.reset, ResetLogLevelRequest {})).await;
+        print(call, self.format, reply.explain("failed to reset logger")?)
+    }
+}
+
+/// Calls `method` of a Logger service.
+async fn ask(
+    call: &Call<'_>,
+    method: &'static str,
+    request: impl Message + 'static,
+) -> Result<Response<Logger>, Status> {
+    let mut client = Grpc::new(call.channel.clone());
+    client.ready().await.map_err(|error| Status::unknown(format!("Service was not ready: {error}")))?;
+    client.unary(Request::new(request), PathAndQuery::from_static(method), ProstCodec::default()).await
+}
+
+fn print(call: &mut Call<'_>, format: Format, logger: Logger) -> Result<(), Failure> {
+    match format {
+        Format::Json => call.print_json(&logger),
+        Format::Pretty => {
+            let text = text(logger)?;
+            call.print(format_args!("{text}"))
+        }
+    }
+}
 
 /// A level's name.
 fn name(level: i32) -> Option<&'static str> {
@@ -20,7 +152,7 @@ fn name(level: i32) -> Option<&'static str> {
 }
 
 /// Reads `-level`.
-pub(crate) fn level(text: &str) -> Result<LogLevel, Failure> {
+fn level(text: &str) -> Result<LogLevel, Failure> {
     match text.to_lowercase().as_str() {
         "" => Err("a value (-level) must be set".into()),
         "panic" => Ok(LogLevel::Panic),
@@ -35,7 +167,7 @@ pub(crate) fn level(text: &str) -> Result<LogLevel, Failure> {
 }
 
 /// The logger's state for people.
-pub(crate) fn text(logger: Logger) -> Result<String, Failure> {
+fn text(logger: Logger) -> Result<String, Failure> {
     let name = |level, which: &str| {
         name(level).ok_or_else(|| {
             Failure(format!("internal error: returned {which} log level is undefined; please report this as a bug"))

@@ -7,13 +7,13 @@ mod entry;
 mod federation;
 mod healthcheck;
 mod jwt;
-mod logger;
 mod parse;
 mod token;
 mod x509;
 
 use super::call::Command;
 use super::dispatch::{Kind, Row};
+use super::logger;
 use super::target::Target;
 
 /// SPIRE's commands whose features come later.
@@ -56,9 +56,9 @@ pub(crate) fn rows() -> Vec<Row> {
         row("entry update", "Replaces registration entries", || Box::new(entry::Update::default())),
         row("healthcheck", "Says whether the server is healthy", || Box::new(healthcheck::Healthcheck::default())),
         row("jwt mint", "Mints a JWT-SVID", || Box::new(jwt::Mint::default())),
-        row("logger get", "Shows the log level", || Box::new(logger::Get::default())),
-        row("logger reset", "Sets the log level of the start again", || Box::new(logger::Reset::default())),
-        row("logger set", "Sets the log level", || Box::new(logger::Set::default())),
+        row("logger get", "Shows the log level", || logger::Get::at(logger::OF_SERVER)),
+        row("logger reset", "Sets the log level of the start again", || logger::Reset::at(logger::OF_SERVER)),
+        row("logger set", "Sets the log level", || logger::Set::at(logger::OF_SERVER)),
         row("token generate", "Generates a join token", || Box::new(token::Generate::default())),
         row("x509 mint", "Mints an X.509-SVID", || Box::new(x509::Mint::default())),
     ];
