@@ -9,9 +9,12 @@ use http_body::{Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
 
-/// Calls `ended` once with the status of a call when its answer has ended, or when its caller has gone away.
-pub fn at_end(response: Response<Body>, ended: impl FnOnce(&Status) + Send + 'static) -> Response<Body> {
-    if let Some(status) = Status::from_header_map(response.headers()) {
+use crate::oversized::status_as_from_go;
+
+/// Calls `ended` once with the status of a call when its answer has ended, or when its caller has gone away. That of a
+/// message that was too large becomes what Go's gRPC servers say.
+pub fn at_end(mut response: Response<Body>, ended: impl FnOnce(&Status) + Send + 'static) -> Response<Body> {
+    if let Some(status) = status_as_from_go(response.headers_mut()) {
         ended(&status);
         return response;
     }
@@ -40,10 +43,10 @@ impl http_body::Body for Watched {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        match &frame {
+        let mut frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        match &mut frame {
             Some(Ok(frame)) => {
-                if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
+                if let Some(status) = frame.trailers_mut().and_then(status_as_from_go) {
                     self.end(&status);
                 }
             }

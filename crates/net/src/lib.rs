@@ -4,6 +4,7 @@
 
 pub mod authority;
 mod ending;
+mod oversized;
 mod peer;
 mod serve;
 pub mod uds;

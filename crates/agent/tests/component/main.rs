@@ -22,6 +22,7 @@ mod jwt_svids;
 mod membership;
 mod metrics;
 mod nodes;
+mod oversized;
 mod sds;
 mod sds_delta;
 mod servers;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use steeple_net::Peer;
+use steeple_net::{Peer, at_end};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
-use tonic::{Code, Status};
 use tower_service::Service;
 use tracing::{Instrument, error_span};
 use uuid::Uuid;
@@ -69,7 +69,7 @@ impl Service<Request<Body>> for Gate {
             let span = call.span.clone();
             request.extensions_mut().insert(call);
             let response = routes.call(request).instrument(span).await?;
-            Ok(ending.watch(oversized(&response).map_or(response, Status::into_http)))
+            Ok(at_end(response, move |status| ending.ended(status)))
         })
     }
 }
@@ -81,14 +81,6 @@ fn unknown(path: &str) -> Status {
         return Status::unimplemented(format!("unknown method {method} for service {service}"));
     }
     Status::unimplemented(format!("unknown service {service}"))
-}
-
-/// What Go's gRPC servers answer to a message that is too large, when `response` refuses one.
-fn oversized(response: &Response<Body>) -> Option<Status> {
-    let status = Status::from_header_map(response.headers()).filter(|status| status.code() == Code::OutOfRange)?;
-    let sizes = status.message().strip_prefix("Error, decoded message length too large: found ")?;
-    let (found, limit) = sizes.strip_suffix(" bytes")?.split_once(" bytes, the limit is: ")?;
-    Some(Status::resource_exhausted(format!("grpc: received message larger than max ({found} vs. {limit})")))
 }
 
 /// What each log line about the call tells. The span is of the highest level, so that no level of the log leaves it out.
