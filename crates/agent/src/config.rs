@@ -1,5 +1,6 @@
 //! The agent's configuration: SPIRE's file and flags, read and checked.
 
+mod bootstrap;
 mod keys;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use steeple_config::{
 use steeple_crypto::keys::KeyType;
 use steeple_types::TrustDomain;
 
-use crate::settings::{Bootstrap, SdsNames, Settings};
+use crate::settings::{SdsNames, Settings};
 
 pub use keys::{NOT_YET, TELEMETRY_NOT_YET};
 
@@ -27,6 +28,8 @@ pub struct AgentConfig {
     pub join_token: String,
     /// The plugins in the order of the file.
     pub plugins: Vec<PluginBlock>,
+    /// What the operator should know of.
+    pub warnings: Vec<String>,
 }
 
 /// Reads the file at `path`, with variables of the environment replaced if `env` is given, and lays `flags` over it.
@@ -37,16 +40,6 @@ pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags, version: &str) 
     steeple_config::load(path, env, "agent", |root, block| {
         Reader { agent: Section { block, flags } }.config(root, version)
     })
-}
-
-/// The bundle's URL must be one that Web PKI vouches for.
-fn check_url(url: &str) -> Result<(), ConfigError> {
-    let parsed: http::Uri =
-        url.parse().map_err(|error| invalid(format!("unable to parse trust bundle URL: {error}")))?;
-    if parsed.scheme_str() != Some("https") {
-        return Err(invalid("trust bundle URL must start with https://"));
-    }
-    Ok(())
 }
 
 struct Reader<'a> {
@@ -66,6 +59,7 @@ impl Reader<'_> {
     fn config(&self, root: &Block<'_>, version: &str) -> Result<AgentConfig, ConfigError> {
         let log = self.agent.log()?;
         keys::check_unknown(root, &self.agent.block)?;
+        self.check_rebootstrap()?;
         refuse_not_yet(&self.agent.block, "agent", NOT_YET)?;
         refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let server_address =
@@ -102,34 +96,8 @@ impl Reader<'_> {
             server_port,
             bootstrap,
         };
-        Ok(AgentConfig { settings, log, join_token: self.join_token()?, plugins: read_plugins(root)? })
-    }
-
-    fn bootstrap(&self) -> Result<Bootstrap, ConfigError> {
-        let (path, url) = (self.agent.text("trust_bundle_path")?, self.agent.text("trust_bundle_url")?);
-        let format = self.agent.text("trust_bundle_format")?.unwrap_or_else(|| "pem".to_owned());
-        let insecure = self.agent.bool("insecure_bootstrap")?;
-        if url.is_some() && path.is_some() {
-            return Err(invalid("only one of trust_bundle_url or trust_bundle_path can be specified, not both"));
-        }
-        if insecure && (url.is_some() || path.is_some()) {
-            let other = if url.is_some() { "trust_bundle_url" } else { "trust_bundle_path" };
-            return Err(invalid(format!("only one of insecure_bootstrap or {other} can be specified, not both")));
-        }
-        if format != "pem" && format != "spiffe" {
-            return Err(invalid("invalid value for trust_bundle_format, expected \"pem\" or \"spiffe\""));
-        }
-        if let Some(url) = &url {
-            check_url(url)?;
-        }
-        let spiffe = format == "spiffe";
-        Ok(match (path, url) {
-            (Some(path), _) if spiffe => Bootstrap::SpiffeFile(PathBuf::from(path)),
-            (Some(path), _) => Bootstrap::PemFile(PathBuf::from(path)),
-            (None, Some(url)) => Bootstrap::Url { url, spiffe },
-            (None, None) if insecure => Bootstrap::Insecure,
-            (None, None) => Bootstrap::Stored,
-        })
+        let (join_token, plugins, warnings) = (self.join_token()?, read_plugins(root)?, self.warnings()?);
+        Ok(AgentConfig { settings, log, join_token, plugins, warnings })
     }
 
     fn join_token(&self) -> Result<String, ConfigError> {
@@ -174,6 +142,20 @@ impl Reader<'_> {
         })
     }
 
+    /// What is said and has no effect.
+    fn warnings(&self) -> Result<Vec<String>, ConfigError> {
+        let experimental = self.agent.block.block("experimental").unwrap_or_default();
+        let mut warnings = Vec::new();
+        if experimental.bool("use_sync_authorized_entries")?.is_some() {
+            warnings.push(
+                "experimental.use_sync_authorized_entries is deprecated and has no effect: only entries that have \
+                 changed are fetched whole, from every server that can tell them apart"
+                    .to_owned(),
+            );
+        }
+        Ok(warnings)
+    }
+
     fn sync_interval(&self) -> Result<Duration, ConfigError> {
         let experimental = self.agent.block.block("experimental").unwrap_or_default();
         match experimental.text("sync_interval")?.filter(|text| !text.is_empty()) {
@@ -205,3 +187,6 @@ impl Reader<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

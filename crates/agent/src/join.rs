@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use crate::server::with_causes;
 
 pub(crate) use attest::{AttestKey, attest, restore};
-pub(crate) use bootstrap::{bootstrap, bundle_of_url};
+pub(crate) use bootstrap::{Attempt, bootstrap, bundle_of_url};
 pub(crate) use renew::renew;
 
 const DETAILS: &str = "type.googleapis.com/spire.api.types.PermissionDeniedDetails";

@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tracing::{debug, error};
 
 use crate::core::Core;
-use crate::join::denial_reason;
+use crate::join::{Attempt, denial_reason};
 use crate::server::described;
 use crate::state::Memory;
 use crate::svid::BATCH;
@@ -52,6 +52,8 @@ pub(crate) struct Manager {
     /// The key of the SVID that is stored, which a new one must not take the place of.
     key_in_use: Option<String>,
     version_posted: bool,
+    /// The attempts to fetch the bundle to begin with, once there was one.
+    attempts: Option<Attempt>,
     sync: Pace,
     svids: Pace,
     /// How many SVIDs are asked for in a call.
@@ -99,7 +101,18 @@ impl Manager {
         let (interval, now) = (core.settings.sync_interval, core.clock.now());
         let sync = Pace::new(interval, interval, MAX_PAUSE.min(interval * 48), now);
         let svids = Pace::new(LOOK, Duration::from_millis(500), MAX_SVID_PAUSE, now);
-        Self { core, memory, keys, attestor, key_in_use: None, version_posted: false, sync, svids, batch: BATCH }
+        Self {
+            core,
+            memory,
+            keys,
+            attestor,
+            key_in_use: None,
+            version_posted: false,
+            attempts: None,
+            sync,
+            svids,
+            batch: BATCH,
+        }
     }
 
     /// Keeps everything fresh until the shutdown.

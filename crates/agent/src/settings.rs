@@ -57,10 +57,12 @@ pub enum Bootstrap {
     PemFile(PathBuf),
     /// By a bundle document in a file.
     SpiffeFile(PathBuf),
-    /// By what a URL yields, over Web PKI.
+    /// By what a URL yields, over Web PKI or over a socket of this machine.
     Url {
         /// The URL.
         url: String,
+        /// The socket to ask on, instead of the URL's host.
+        socket: Option<PathBuf>,
         /// Whether it yields a bundle document rather than PEM.
         spiffe: bool,
     },

@@ -35,13 +35,17 @@ struct DataFile {
     bundle: Option<Vec<String>>,
     #[serde(default)]
     reattestable: bool,
-    #[serde(default)]
-    bootstrap_use: bool,
-    #[serde(default = "zero_time")]
+    /// SPIRE's state of bootstrapping, which is not read here: 2 when it is over, and 0 to find out by the bundle.
+    #[serde(skip_deserializing)]
+    bootstrap_use: u8,
+    #[serde(skip_deserializing)]
     bootstrap_start_time: String,
-    #[serde(default)]
-    connection_attempts: i64,
+    #[serde(skip_deserializing)]
+    connection_attempts: u32,
 }
+
+/// What `bootstrap_use` is once a server was trusted.
+const BOOTSTRAPPED: u8 = 2;
 
 fn zero_time() -> String {
     "0001-01-01T00:00:00Z".to_owned()
@@ -126,8 +130,9 @@ pub fn encode(remembered: &Remembered) -> io::Result<Vec<u8>> {
         svid: blocks(&remembered.svid),
         bundle: blocks(&remembered.bundle),
         reattestable: remembered.reattestable,
+        bootstrap_use: if remembered.bundle.is_empty() { 0 } else { BOOTSTRAPPED },
         bootstrap_start_time: zero_time(),
-        ..DataFile::default()
+        connection_attempts: 0,
     };
     Ok(serde_json::to_vec(&file)?)
 }
@@ -176,6 +181,15 @@ mod tests {
         for error in [gone.check_writable().unwrap_err(), gone.write(&Remembered::default()).unwrap_err()] {
             assert!(error.to_string().contains("gone/agent-data.json: "), "{error}");
         }
+    }
+
+    #[test]
+    fn file_of_spire_is_read_and_written_as_it_was() {
+        let of_spire = include_bytes!("../../../tests/golden/takeover/agent/agent-data.json");
+        let remembered = parse(of_spire).unwrap();
+        assert_eq!((remembered.svid.len(), remembered.bundle.len(), remembered.reattestable), (1, 2, false));
+        let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+        assert_eq!(value(&encode(&remembered).unwrap()), value(of_spire));
     }
 
     #[test]

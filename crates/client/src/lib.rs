@@ -2,12 +2,12 @@
 //!
 //! The texts are those of Go's gRPC library, since scripts that drive SPIRE's commands read them.
 
-mod https;
+mod bundle_url;
 mod status;
 mod unix;
 mod workload;
 
-pub use https::{FetchError, https_get};
+pub use bundle_url::{FetchError, https_get, unix_get};
 pub use status::{code_name, code_of, describe, os_text};
 pub use unix::{connect_unix, connect_unix_as};
 pub use workload::workload_request;

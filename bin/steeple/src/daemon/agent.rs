@@ -10,7 +10,7 @@ use steeple_clock::Clock;
 use steeple_config::LookUp;
 use steeple_runtime::{Shutdown, Signals, notify_service_manager};
 use steeple_telemetry::Log;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
 use super::{check_log, close_umask, metrics, plugins, signals, start_log};
@@ -113,6 +113,9 @@ fn check_plugins(config: &AgentConfig, clock: &Clock) -> Result<(), choose::Choo
 fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let clock = Clock::system();
     let log = start_log(&config.log, &clock)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
     close_umask();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -19,15 +19,12 @@ pub const NOT_YET: &[NotYet] = &[
     key("profiling_freq", "0", PROFILING),
     key("profiling_names", "", PROFILING),
     key("rebootstrap_mode", "never", BOOTSTRAP),
-    key("rebootstrap_delay", "10m", BOOTSTRAP),
     key("trust_bundle_spiffe_workload_api", "", BOOTSTRAP),
-    key("trust_bundle_unix_socket", "", BOOTSTRAP),
     key("experimental.broker", "", "the Broker API"),
     key("experimental.feature_flags", "", "WIT-SVIDs"),
     key("experimental.jwt_svid_cache_hit_timeout", "30s", "tuning of the JWT-SVID cache"),
     key("experimental.ratelimit", "{}", "limits on workloads"),
     key("experimental.require_pq_kem", "false", "post-quantum key exchange by force"),
-    key("experimental.use_sync_authorized_entries", "true", "fetching all entries each time"),
     key("experimental.admin_named_pipe_name", "", WINDOWS),
     key("experimental.named_pipe_name", "", WINDOWS),
 ];
@@ -35,7 +32,7 @@ pub const NOT_YET: &[NotYet] = &[
 /// Keys of the `telemetry` block whose feature comes later.
 pub const TELEMETRY_NOT_YET: &[NotYet] = &telemetry_not_yet("spire_agent");
 
-const AGENT: &[&str] = &[
+pub(super) const AGENT: &[&str] = &[
     "admin_socket_path",
     "allow_unauthenticated_verifiers",
     "allowed_foreign_jwt_claims",

@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{Ended, Manager};
 use crate::identity::AgentSvid;
-use crate::join::{self, AttestKey, JoinError};
+use crate::join::{self, Attempt, AttestKey, JoinError};
 use crate::server::CALL_DEADLINE;
 use crate::settings::Bootstrap;
 use crate::state::Remembered;
@@ -87,7 +87,7 @@ impl Manager {
     }
 
     /// Makes sure that there is a bundle to verify the server by.
-    async fn trust(&self) -> Result<(), JoinError> {
+    async fn trust(&mut self) -> Result<(), JoinError> {
         let core = &self.core;
         if !core.tls.bundle.read().x509_authorities.is_empty() {
             return Ok(());
@@ -102,8 +102,11 @@ impl Manager {
                 let channel = core.server.unverified().map_err(JoinError::Failed)?;
                 core.clock.timeout(CALL_DEADLINE, own_bundle(channel)).await.unwrap_or_else(|_| Err(late()))?
             }
-            Bootstrap::Url { url, spiffe } => {
-                let fetching = join::bundle_of_url(url, *spiffe, &core.settings.trust_domain);
+            Bootstrap::Url { url, socket, spiffe } => {
+                let attempt = self.attempts.get_or_insert(Attempt { number: 0, began: core.clock.now() });
+                attempt.number += 1;
+                let source = (url.as_str(), socket.as_deref(), *spiffe);
+                let fetching = join::bundle_of_url(source, &core.settings, *attempt);
                 let fetched = core.clock.timeout(CALL_DEADLINE, fetching).await.map_err(|_| late())?;
                 fetched.map_err(JoinError::Failed)?
             }

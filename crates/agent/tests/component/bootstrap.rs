@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use steeple_agent::Bootstrap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, in_time};
 use crate::servers::TestServer;
 
 /// A server that is none of ours, at the other end of the wire.
@@ -105,7 +107,46 @@ async fn what_cannot_be_trusted_is_named() {
 async fn url_that_yields_nothing_is_tried_again_and_named() {
     let mut bench = Bench::without_agent().await;
     let url = format!("https://127.0.0.1:{}/bundle.pem", bench.wire.port());
-    bench.settings.bootstrap = Bootstrap::Url { url: url.clone(), spiffe: false };
+    bench.settings.bootstrap = Bootstrap::Url { url: url.clone(), socket: None, spiffe: false };
     let reason = outcome(&mut bench).await;
     assert!(reason.starts_with(&format!("unable to fetch trust bundle URL {url}: ")), "{reason}");
+}
+
+/// Answers one HTTP request on `listener` with `body`; yields the request's first line.
+async fn answer_one(listener: &UnixListener, body: &str) -> String {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(socket.read_u8().await.unwrap());
+    }
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    String::from_utf8(request).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn who_serves_the_bundle_on_a_socket_learns_of_the_attempt() {
+    let mut bench = Bench::without_agent().await;
+    let socket = bench.folder().join("bundles");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let bundle = bench.operator().bundle_pem().await;
+    bench.settings.bootstrap =
+        Bootstrap::Url { url: "http://b/c?d=e#f".to_owned(), socket: Some(socket), spiffe: false };
+    let port = bench.settings.server_port;
+    let line = |number: u32| {
+        format!(
+            "GET /c?d=e&spiffe-trust-domain=example.org&spire-attest-mode=bootstrap\
+             &spire-attest-start-time=2026-01-01T00%3A00%3A00Z&spire-connection-attempts={number}\
+             &spire-server-address=127.0.0.1&spire-server-port={port} HTTP/1.1"
+        )
+    };
+    bench.spawn();
+    assert_eq!(in_time(answer_one(&listener, "no bundle")).await, line(1));
+    while !bench.log().contains("no certificates found in trust bundle http://b/c?d=e#f") {
+        tokio::task::yield_now().await;
+    }
+    bench.hand.advance(Duration::from_secs(6));
+    assert_eq!(in_time(answer_one(&listener, &bundle)).await, line(2));
+    bench.served().await;
 }

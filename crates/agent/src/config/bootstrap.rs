@@ -1,0 +1,88 @@
+//! How the server is trusted at first, as the configuration says it.
+
+use std::path::PathBuf;
+
+use steeple_config::{ConfigError, invalid, parse_duration};
+
+use super::Reader;
+use crate::settings::Bootstrap;
+
+/// What queries that tell of an attempt begin with; the URL's own may not.
+const RESERVED: [&str; 2] = ["spiffe-", "spire-"];
+
+impl Reader<'_> {
+    pub(super) fn bootstrap(&self) -> Result<Bootstrap, ConfigError> {
+        let (path, url) = (self.agent.text("trust_bundle_path")?, self.agent.text("trust_bundle_url")?);
+        let socket = self.agent.text("trust_bundle_unix_socket")?;
+        let format = self.agent.text("trust_bundle_format")?.unwrap_or_else(|| "pem".to_owned());
+        let insecure = self.agent.bool("insecure_bootstrap")?;
+        match (insecure, url.is_some(), path.is_some()) {
+            (true, true, true) => {
+                return Err(invalid(
+                    "only one of insecure_bootstrap, trust_bundle_url, or trust_bundle_path can be specified, \
+                     not the three options",
+                ));
+            }
+            (true, true, false) => return Err(not_both("insecure_bootstrap", "trust_bundle_url")),
+            (true, false, true) => return Err(not_both("insecure_bootstrap", "trust_bundle_path")),
+            (false, true, true) => return Err(not_both("trust_bundle_url", "trust_bundle_path")),
+            _ => {}
+        }
+        if format != "pem" && format != "spiffe" {
+            return Err(invalid("invalid value for trust_bundle_format, expected \"pem\" or \"spiffe\""));
+        }
+        if socket.is_some() && url.is_none() {
+            return Err(invalid("if trust_bundle_unix_socket is specified, so must be trust_bundle_url"));
+        }
+        if let Some(url) = &url {
+            check_url(url, socket.is_some())?;
+        }
+        let spiffe = format == "spiffe";
+        Ok(match (path, url) {
+            (Some(path), _) if spiffe => Bootstrap::SpiffeFile(PathBuf::from(path)),
+            (Some(path), _) => Bootstrap::PemFile(PathBuf::from(path)),
+            (None, Some(url)) => Bootstrap::Url { url, socket: socket.map(PathBuf::from), spiffe },
+            (None, None) if insecure => Bootstrap::Insecure,
+            (None, None) => Bootstrap::Stored,
+        })
+    }
+
+    /// Checks what is said of bootstrapping anew. As long as it is never done, its delay means nothing.
+    pub(super) fn check_rebootstrap(&self) -> Result<(), ConfigError> {
+        let mode = self.agent.text("rebootstrap_mode")?.unwrap_or_else(|| "never".to_owned());
+        if !["never", "auto", "always"].contains(&mode.as_str()) {
+            return Err(invalid(format!("unknown rebootstrap mode specified: {mode}")));
+        }
+        if mode != "never" && self.agent.bool("insecure_bootstrap")? {
+            return Err(invalid("insecure_bootstrap option can not be used with rebootstrapping"));
+        }
+        match self.agent.text("rebootstrap_delay")?.map(|delay| parse_duration(&delay)) {
+            Some(Err(error)) => Err(invalid(format!("error parsing rebootstrap delay duration: {error}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn not_both(one: &str, other: &str) -> ConfigError {
+    invalid(format!("only one of {one} or {other} can be specified, not both"))
+}
+
+/// The bundle's URL must be one that Web PKI vouches for, or be asked for over a socket of this machine.
+fn check_url(url: &str, over_socket: bool) -> Result<(), ConfigError> {
+    let parsed: http::Uri =
+        url.parse().map_err(|error| invalid(format!("unable to parse trust bundle URL: {error}")))?;
+    if !over_socket {
+        return match parsed.scheme_str() {
+            Some("https") => Ok(()),
+            _ => Err(invalid("trust bundle URL must start with https://")),
+        };
+    }
+    if parsed.scheme_str() != Some("http") {
+        return Err(invalid("trust bundle URL must start with http:// when used with trust bundle unix socket"));
+    }
+    let mut keys = parsed.query().unwrap_or_default().split('&');
+    match keys.find_map(|key| RESERVED.iter().find(|reserved| key.starts_with(**reserved))) {
+        Some(reserved) => Err(invalid(format!("trust_bundle_url query params can not start with {reserved}"))),
+        None => Ok(()),
+    }
+}
