@@ -1,7 +1,6 @@
 //! The agent's gRPC APIs.
 
 mod admin;
-mod counted;
 mod gate;
 mod health;
 mod sds;
@@ -19,11 +18,10 @@ use tonic::service::Routes;
 
 use crate::core::Core;
 
-use self::counted::Counted;
 use self::gate::{Gate, Socket};
 
 /// What the public socket offers.
-pub(crate) fn public_routes(core: &Arc<Core>) -> Counted {
+pub(crate) fn public_routes(core: &Arc<Core>) -> Gate {
     let mut routes = Routes::builder();
     routes.add_service(HealthServer::new(health::Service(Arc::clone(core))));
     if core.settings.workload_api {
@@ -32,14 +30,14 @@ pub(crate) fn public_routes(core: &Arc<Core>) -> Counted {
     if core.settings.sds_api {
         routes.add_service(SecretDiscoveryServiceServer::new(sds::Service(Arc::clone(core))));
     }
-    Counted::new(Arc::clone(core), Gate::new(routes.routes(), Socket::Public))
+    Gate::new(Arc::clone(core), routes.routes(), Socket::Public)
 }
 
 /// What the admin socket offers.
-pub(crate) fn admin_routes(core: &Arc<Core>) -> Counted {
+pub(crate) fn admin_routes(core: &Arc<Core>) -> Gate {
     let mut routes = Routes::builder();
     routes
         .add_service(DebugServer::new(admin::DebugService(Arc::clone(core))))
         .add_service(LoggerServer::new(admin::LoggerService(Arc::clone(core))));
-    Counted::new(Arc::clone(core), Gate::new(routes.routes(), Socket::Admin))
+    Gate::new(Arc::clone(core), routes.routes(), Socket::Admin)
 }

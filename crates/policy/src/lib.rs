@@ -1,5 +1,9 @@
 //! Authorisation: who may call which RPC, by SPIRE's default policy as a table.
 
+pub mod method;
+
+pub use method::{AuditClass, Availability};
+
 /// Which callers a method is open to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Callers {

@@ -23,7 +23,7 @@ use steeple_proto::spire::api::server as pb;
 use tonic::service::Routes;
 
 pub use limits::RateSettings;
-pub use table::{AuditClass, Availability, Rate, Row, TABLE};
+pub use table::{Rate, Row, TABLE};
 
 use crate::core::Core;
 use crate::health::Health;

@@ -15,7 +15,7 @@ mod ops;
 mod parts;
 mod server;
 
-pub use api::{AuditClass, Availability, Rate, RateSettings, Row, TABLE};
+pub use api::{Rate, RateSettings, Row, TABLE};
 pub use core::{PruneNodesSettings, Settings};
 pub use parts::{CallMetrics, LogControl, LogLevel, Parts};
 pub use server::{Server, ServerError};

@@ -7,7 +7,9 @@ mod level;
 mod log;
 mod logrus;
 mod metrics;
+mod rpc;
 
 pub use self::level::Level;
 pub use self::log::{Format, Log, LogConfig, LogError};
 pub use self::metrics::Metrics;
+pub use self::rpc::rpc_key;

@@ -1,18 +1,28 @@
-//! The gate of each socket: what has no row of that socket does not pass, and neither does what comes later.
+//! The gate of each socket: what has no row of that socket does not pass, neither does what comes later, and all else is
+//! counted under SPIRE's names.
+
+mod open;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request, Response};
+use steeple_client::code_of;
+use steeple_net::at_end;
+use steeple_policy::{Availability, method};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
 
-use super::table::{Availability, Callers, Row, TABLE};
+use super::table::{Callers, Row, TABLE};
 use super::workload::check_header;
+use crate::core::Core;
+
+use self::open::{Open, OpenCalls};
 
 /// The sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +36,15 @@ pub(crate) enum Socket {
 /// gRPC routes behind the gate of their socket.
 #[derive(Clone)]
 pub(crate) struct Gate {
+    core: Arc<Core>,
     routes: Routes,
     socket: Socket,
+    open: OpenCalls,
 }
 
 impl Gate {
-    pub(crate) fn new(routes: Routes, socket: Socket) -> Self {
-        Self { routes, socket }
+    pub(crate) fn new(core: Arc<Core>, routes: Routes, socket: Socket) -> Self {
+        Self { core, routes, socket, open: OpenCalls::default() }
     }
 }
 
@@ -46,31 +58,44 @@ impl Service<Request<Body>> for Gate {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match admit(self.socket, request.uri().path(), request.headers()) {
-            Ok(()) => Box::pin(self.routes.call(request)),
-            Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
-        }
+        let row = match row(self.socket, request.uri().path()) {
+            Ok(row) => row,
+            // What does not exist is not counted: its name is of the caller's making.
+            Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
+        };
+        let open = Open::new(&self.core, &self.open, row);
+        let (core, mut routes) = (Arc::clone(&self.core), self.routes.clone());
+        let began = core.clock.monotonic();
+        Box::pin(async move {
+            let response = match is_there(row, request.headers()) {
+                Ok(()) => routes.call(request).await?,
+                Err(status) => status.into_http(),
+            };
+            Ok(at_end(response, move |status| {
+                if core.metrics.are_on() {
+                    let elapsed = core.clock.monotonic().saturating_sub(began);
+                    core.metrics.call(&row.metric(), code_of(status.code()), elapsed);
+                }
+                drop(open);
+            }))
+        })
     }
 }
 
-/// Lets a call in, or answers it.
-fn admit(socket: Socket, path: &str, headers: &HeaderMap) -> Result<(), Status> {
-    let here = |row: &&Row| (row.callers == Callers::Operator) == (socket == Socket::Admin);
-    let Some(row) = TABLE.iter().filter(here).find(|row| row.method == path) else {
-        let (service, method) = path.trim_start_matches('/').rsplit_once('/').unwrap_or_default();
-        let known = TABLE.iter().filter(here).any(|row| row.service() == service);
-        // As Go's gRPC servers say it.
-        return Err(Status::unimplemented(if known {
-            format!("unknown method {method} for service {service}")
-        } else {
-            format!("unknown service {service}")
-        }));
-    };
+/// The row of a path on this socket.
+fn row(socket: Socket, path: &str) -> Result<&'static Row, Status> {
+    let here = || TABLE.iter().filter(|row| (row.callers == Callers::Operator) == (socket == Socket::Admin));
+    let row = here().find(|row| row.method == path);
+    row.ok_or_else(|| Status::unimplemented(method::unknown(path, here().map(Row::service))))
+}
+
+/// What comes later is authorised like the rest, and then refused.
+fn is_there(row: &Row, headers: &HeaderMap) -> Result<(), Status> {
     let Availability::Later(_) = row.availability else { return Ok(()) };
     if row.service() == "SpiffeWorkloadAPI" {
         check_header(headers.get("workload.spiffe.io").map(http::HeaderValue::as_bytes))?;
     }
-    Err(Status::unimplemented(format!("not available yet: {}", path.trim_start_matches('/'))))
+    Err(Status::unimplemented(method::not_yet(row.method)))
 }
 
 #[cfg(test)]
@@ -84,7 +109,7 @@ mod tests {
         if header {
             headers.insert("workload.spiffe.io", http::HeaderValue::from_static("true"));
         }
-        let status = admit(socket, path, &headers).err()?;
+        let status = row(socket, path).and_then(|row| is_there(row, &headers)).err()?;
         Some((status.code(), status.message().to_owned()))
     }
 

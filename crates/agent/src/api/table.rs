@@ -1,5 +1,9 @@
 //! One row per RPC of the agent: who may call it, by which rate it is limited, what it yields, and since when it is there.
 
+use steeple_policy::method::split;
+use steeple_policy::{AuditClass, Availability};
+use steeple_telemetry::rpc_key;
+
 use self::AuditClass::{Change, Credential, Read};
 use self::Callers::{Anyone, Operator, Workload};
 
@@ -23,26 +27,6 @@ pub enum Rate {
     PerWorkload(&'static str),
 }
 
-/// What a call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditClass {
-    /// It reads.
-    Read,
-    /// It changes state.
-    Change,
-    /// It hands out a credential.
-    Credential,
-}
-
-/// Whether an RPC is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// It is.
-    Now,
-    /// It comes with the feature named.
-    Later(&'static str),
-}
-
 /// A row.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -61,7 +45,21 @@ pub struct Row {
 impl Row {
     /// The service with its package.
     pub fn service(&self) -> &'static str {
-        self.method.trim_start_matches('/').rsplit_once('/').map_or("", |(service, _)| service)
+        split(self.method).0
+    }
+
+    /// The metric under which calls are counted: `rpc_workload_api_fetch_x509svid`.
+    pub fn metric(&self) -> String {
+        let (service, method) = split(self.method);
+        let service = match service {
+            "SpiffeWorkloadAPI" => "WorkloadAPI",
+            "envoy.service.secret.v3.SecretDiscoveryService" => "SDS.v3",
+            "grpc.health.v1.Health" => "Health",
+            "spire.api.agent.delegatedidentity.v1.DelegatedIdentity" => "DelegatedIdentity",
+            "spire.api.agent.logger.v1.Logger" => "spire.api.agent.Logger",
+            service => service,
+        };
+        rpc_key(service, method)
     }
 }
 
@@ -144,6 +142,28 @@ mod tests {
         let rows: Vec<String> = TABLE.iter().map(|row| row.method.to_owned()).collect();
         assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), methods);
         assert_eq!(rows.len(), methods.len(), "a method has two rows");
+    }
+
+    #[test]
+    fn metrics_have_the_names_of_spire() {
+        let metrics: BTreeSet<String> = TABLE.iter().map(Row::metric).collect();
+        for known in [
+            "rpc_workload_api_fetch_jwt_bundles",
+            "rpc_workload_api_fetch_jwtsvid",
+            "rpc_workload_api_fetch_witsvid",
+            "rpc_workload_api_fetch_x509_bundles",
+            "rpc_workload_api_fetch_x509svid",
+            "rpc_workload_api_validate_jwtsvid",
+            "rpc_sds_v3_delta_secrets",
+            "rpc_sds_v3_fetch_secrets",
+            "rpc_sds_v3_stream_secrets",
+            "rpc_health_check",
+            "rpc_spire_agent_debug_v1_debug_get_info",
+            "rpc_spire_api_agent_logger_reset_log_level",
+        ] {
+            assert!(metrics.contains(known), "{known} of {metrics:?}");
+        }
+        assert_eq!(metrics.len(), TABLE.len());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use steeple_net::{Peer, at_end};
+use steeple_policy::method;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -53,7 +54,10 @@ impl Service<Request<Body>> for Gate {
         let row = self.rows.get(request.uri().path()).copied();
         let (core, mut routes) = (Arc::clone(&self.core), self.routes.clone());
         Box::pin(async move {
-            let Some(row) = row else { return Ok(unknown(request.uri().path()).into_http()) };
+            let Some(row) = row else {
+                let said = method::unknown(request.uri().path(), TABLE.iter().map(Row::full_service));
+                return Ok(Status::unimplemented(said).into_http());
+            };
             let Some(peer) = request.extensions().get::<Peer>().cloned() else {
                 return Ok(Status::internal("no peer information available").into_http());
             };
@@ -72,15 +76,6 @@ impl Service<Request<Body>> for Gate {
             Ok(at_end(response, move |status| ending.ended(status)))
         })
     }
-}
-
-/// What Go's gRPC servers answer to a method that they don't have.
-fn unknown(path: &str) -> Status {
-    let (service, method) = path.trim_start_matches('/').rsplit_once('/').unwrap_or_default();
-    if TABLE.iter().any(|row| row.full_service() == service) {
-        return Status::unimplemented(format!("unknown method {method} for service {service}"));
-    }
-    Status::unimplemented(format!("unknown service {service}"))
 }
 
 /// What each log line about the call tells. The span is of the highest level, so that no level of the log leaves it out.

@@ -1,6 +1,8 @@
 //! One row per RPC: who may call it, by which rate it is limited, whether it changes state, and since when it is there.
 
-use steeple_policy::Callers;
+use steeple_policy::method::split;
+use steeple_policy::{AuditClass, Availability, Callers};
+use steeple_telemetry::rpc_key;
 
 use self::AuditClass::{Change, Credential, Read};
 use self::Rate::{Attest, PostStatus, PushKey, SignJwt, SignWit, SignX509, Unlimited};
@@ -22,26 +24,6 @@ pub enum Rate {
     PushKey,
     /// Status reports of agents.
     PostStatus,
-}
-
-/// What a call leaves in the audit log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditClass {
-    /// It reads.
-    Read,
-    /// It changes state.
-    Change,
-    /// It issues a credential.
-    Credential,
-}
-
-/// Whether an RPC is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// It is.
-    Now,
-    /// It comes with the feature named.
-    Later(&'static str),
 }
 
 /// A row.
@@ -71,34 +53,18 @@ impl Row {
 
     /// The service with its package.
     pub fn full_service(&self) -> &'static str {
-        self.method.trim_start_matches('/').rsplit_once('/').map_or("", |(service, _)| service)
+        split(self.method).0
     }
 
     /// The method without its service.
     pub fn name(&self) -> &'static str {
-        self.method.rsplit_once('/').map_or("", |(_, name)| name)
+        split(self.method).1
     }
 
     /// The metric under which calls are counted: `rpc_svid_v1_svid_new_jwtsvid`.
     pub fn metric(&self) -> String {
-        let words = self.service().split('.').chain([self.name()]);
-        words.fold("rpc".to_owned(), |metric, word| format!("{metric}_{}", snake(word)))
+        rpc_key(self.service(), self.name())
     }
-}
-
-/// Snake case as SPIRE's metrics have it: a capital begins a word when a small letter is beside it and another letter follows.
-fn snake(word: &str) -> String {
-    let letters: Vec<char> = word.chars().collect();
-    let small = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(char::is_ascii_lowercase);
-    let mut out = String::new();
-    for (at, letter) in letters.iter().enumerate() {
-        let begins = letter.is_ascii_uppercase() && at > 0 && at + 1 < letters.len();
-        if begins && (small(Some(at + 1)) || small(at.checked_sub(1))) && !out.ends_with('_') {
-            out.push('_');
-        }
-        out.push(letter.to_ascii_lowercase());
-    }
-    out
 }
 
 const fn row(method: &'static str, callers: Callers, rate: Rate, audit: AuditClass) -> Row {

@@ -1,8 +1,9 @@
 //! The gate: who may call what, and what is counted.
 
+use steeple_policy::Availability;
 use steeple_proto::spire::api::server::entry::v1::{BatchCreateEntryRequest, CountEntriesRequest};
 use steeple_proto::spire::api::server::svid::v1::MintX509svidRequest;
-use steeple_server::{Availability, TABLE};
+use steeple_server::TABLE;
 use steeple_types::SpiffeId;
 use tonic::Code;
 

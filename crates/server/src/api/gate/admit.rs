@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steeple_net::Peer;
-use steeple_policy::{CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries};
+use steeple_policy::{Availability, CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries, method};
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use steeple_types::EntryId;
 use tonic::{Code, Status};
@@ -13,7 +13,7 @@ use crate::api::access_log::AccessLog;
 use crate::api::call::{Call, Caller, CallerSvid};
 use crate::api::limits;
 use crate::api::status::{Failure, denied};
-use crate::api::table::{Availability, Rate, Row};
+use crate::api::table::{Rate, Row};
 use crate::core::Core;
 use crate::ops::agent::activate;
 
@@ -42,7 +42,7 @@ enum Refusal {
 pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> Result<Call, Status> {
     let caller = Caller::of(peer)?;
     if !caller.is_local() && PRIVATE.contains(&row.service()) {
-        return Err(Status::unimplemented(format!("unknown service {}", row.full_service())));
+        return Err(Status::unimplemented(method::unknown_service(row.full_service())));
     }
     if let Some(svid) = caller.svid() {
         Span::current().record("caller_id", tracing::field::display(&svid.id));
@@ -56,8 +56,7 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> R
     span.record("authorized_as", ground.role.name());
     span.record("authorized_via", ground.via);
     if let Availability::Later(_) = row.availability {
-        let method = row.method.trim_start_matches('/');
-        return Err(Status::unimplemented(format!("not available yet: {method}")));
+        return Err(Status::unimplemented(method::not_yet(row.method)));
     }
     let access = core.settings.audit_log_enabled.then(|| Arc::new(AccessLog::new(row, &caller)));
     let call = Call { row, caller, downstream_entry: ground.downstream_entry, access, span };
