@@ -28,6 +28,14 @@ pub struct Pair {
     pub agent_lines: String,
     /// Blocks beside the `agent` block.
     pub agent_blocks: String,
+    /// How the agent trusts its server at first: lines for the `agent` block.
+    pub agent_trust: String,
+    /// The plugin that attests workloads.
+    pub workload_attestor: &'static str,
+    /// Variables of the agent's environment.
+    pub agent_environment: Vec<(&'static str, String)>,
+    /// Plugins of the server besides the usual ones.
+    pub server_plugins: String,
     /// Where the server keeps its database and keys; below the folder unless a test says otherwise.
     pub server_data: PathBuf,
     /// The server's keys; in `server_data` unless a test says otherwise.
@@ -58,9 +66,18 @@ impl Pair {
             server_blocks: String::new(),
             agent_lines: String::new(),
             agent_blocks: String::new(),
+            agent_trust: "insecure_bootstrap = true".to_owned(),
+            workload_attestor: "unix",
+            agent_environment: Vec::new(),
+            server_plugins: String::new(),
             server_data,
             server_keys,
         })
+    }
+
+    /// The port of the server.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A path in the folder.
@@ -110,8 +127,10 @@ plugins {{
   DataStore "sql" {{ plugin_data {{ database_type = "sqlite3" connection_string = "{data}/db.sqlite3" }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = "{keys}" }} }}
+  {plugins}
 }}
 {blocks}"#,
+            plugins = self.server_plugins,
             blocks = self.server_blocks,
             port = self.port,
             socket = socket.display(),
@@ -144,16 +163,18 @@ plugins {{
   server_port = {port}
   trust_domain = "{TRUST_DOMAIN}"
   socket_path = "{socket}"
-  insecure_bootstrap = true
+  {trust}
   log_level = "DEBUG"
   {lines}
 }}
 plugins {{
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   KeyManager "disk" {{ plugin_data {{ directory = "{data}" }} }}
-  WorkloadAttestor "unix" {{ plugin_data {{}} }}
+  WorkloadAttestor "{attestor}" {{ plugin_data {{}} }}
 }}
 {blocks}"#,
+            trust = self.agent_trust,
+            attestor = self.workload_attestor,
             lines = self.agent_lines,
             blocks = self.agent_blocks,
             data = data.display(),
@@ -225,6 +246,9 @@ plugins {{
         let file = fs::File::create(&log)?;
         let mut command = Command::new(binary()?);
         command.args([program, "run", "-config"]).arg(path).args(flags);
+        if program == "agent" {
+            command.envs(self.agent_environment.iter().map(|(name, value)| (name, value)));
+        }
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         Ok(Program { child: command.spawn()?, log })
     }
@@ -257,8 +281,15 @@ impl Program {
     /// # Errors
     /// When it is gone.
     pub fn terminate(&self) -> Result<()> {
-        let id = rustix::process::Pid::from_child(&self.child);
-        Ok(rustix::process::kill_process(id, rustix::process::Signal::TERM)?)
+        self.signal(rustix::process::Signal::TERM)
+    }
+
+    /// Sends the program a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        Ok(rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)?)
     }
 
     /// Waits for the end of the program.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use steeple_tests_system::dev::free_port;
+use steeple_tests_system::http::get;
 use steeple_tests_system::rig::binary;
 use tempfile::TempDir;
 
@@ -50,19 +51,8 @@ telemetry {{ Prometheus {{ host = "127.0.0.1" port = {metrics} }} }}
         run.args(["server", "run", "-config"]).arg(folder.path().join("server.conf"));
         let child = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let watched = Self { folder, child, health, metrics };
-        until("a ready server", || Ok(Watched::get(&watched.health, "/ready").is_ok_and(|(status, _)| status == 200)))?;
+        until("a ready server", || Ok(get(&watched.health, "/ready").is_ok_and(|(status, _)| status == 200)))?;
         Ok(watched)
-    }
-
-    /// Status and body of what an HTTP server on `port` answers.
-    fn get(port: &str, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no body")?;
-        let status = head.split(' ').nth(1).context("no status")?.parse()?;
-        Ok((status, body.to_owned()))
     }
 
     fn log(&self) -> PathBuf {
@@ -97,14 +87,29 @@ fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
 fn health_listener_tells_live_and_ready() {
     let watched = Watched::start("text").unwrap();
     for path in ["/live", "/ready"] {
-        let (status, body) = Watched::get(&watched.health, path).unwrap();
+        let (status, body) = get(&watched.health, path).unwrap();
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(status, 200, "{path}: {body}");
         for part in ["catalog.datastore", "server", "server.ca"] {
             assert!(body.get(part).is_some(), "{part} of {body}");
         }
     }
-    assert_eq!(Watched::get(&watched.health, "/other").unwrap().0, 404);
+    assert_eq!(get(&watched.health, "/other").unwrap().0, 404);
+}
+
+#[test]
+fn health_listener_answers_500_and_says_what_is_wrong() {
+    let watched = Watched::start("text").unwrap();
+    let database = rusqlite::Connection::open(watched.folder.path().join("db.sqlite3")).unwrap();
+    database.execute_batch("ALTER TABLE bundles RENAME TO lost").unwrap();
+    for path in ["/ready", "/live"] {
+        until("an ill server", || Ok(get(&watched.health, path)?.0 == 500)).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&get(&watched.health, path).unwrap().1).unwrap();
+        assert!(body["catalog.datastore"]["list_bundle_err"].as_str().unwrap().contains("bundles"), "{body}");
+        assert!(body["server"]["get_bundle_err"].is_string() && body["server.ca"] == serde_json::json!({}), "{body}");
+    }
+    database.execute_batch("ALTER TABLE lost RENAME TO bundles").unwrap();
+    until("a ready server", || Ok(get(&watched.health, "/ready")?.0 == 200)).unwrap();
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn prometheus_listener_shows_calls_under_the_names_of_spire() {
     let mut count = Command::new(binary().unwrap());
     let count = count.args(["server", "entry", "count", "-socketPath"]).arg(watched.folder.path().join("api.sock"));
     assert!(count.output().unwrap().status.success());
-    let (status, metrics) = Watched::get(&watched.metrics, "/").unwrap();
+    let (status, metrics) = get(&watched.metrics, "/").unwrap();
     assert_eq!(status, 200);
     let line = |line: &&str| line.starts_with("spire_server_rpc_entry_v1_entry_count_entries{");
     let line = metrics.lines().find(line).unwrap();
@@ -124,10 +129,10 @@ fn prometheus_listener_shows_calls_under_the_names_of_spire() {
 fn metrics_are_shown_on_every_path_and_health_on_its_own() {
     let watched = Watched::start("text").unwrap();
     for path in ["/metrics", "/any/other"] {
-        let (status, metrics) = Watched::get(&watched.metrics, path).unwrap();
+        let (status, metrics) = get(&watched.metrics, path).unwrap();
         assert!(status == 200 && metrics.contains("spire_server_"), "{path}: {status} {metrics}");
     }
-    assert_eq!(Watched::get(&watched.health, "/metrics").unwrap().0, 404);
+    assert_eq!(get(&watched.health, "/metrics").unwrap().0, 404);
 }
 
 #[test]
@@ -136,7 +141,7 @@ fn server_goes_on_after_sigusr1_and_ends_in_order_on_sigint() {
     watched.signal(Signal::USR1).unwrap();
     until("a word on the signal", || Ok(fs::read_to_string(watched.log())?.contains("No plugin is configured")))
         .unwrap();
-    assert_eq!(Watched::get(&watched.health, "/ready").unwrap().0, 200);
+    assert_eq!(get(&watched.health, "/ready").unwrap().0, 200);
     watched.signal(Signal::INT).unwrap();
     assert_eq!(watched.child.wait().unwrap().code(), Some(0));
     let said = fs::read_to_string(watched.log()).unwrap();
@@ -193,7 +198,7 @@ fn answers_beside_silent_ones(port: &str) -> Result<bool> {
         stream.set_nonblocking(true)?;
         silent.push(stream);
     }
-    assert_eq!(Watched::get(port, "/live")?.0, 200);
+    assert_eq!(get(port, "/live")?.0, 200);
     let is_open = |stream: &mut TcpStream| {
         stream.read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     };
