@@ -156,6 +156,15 @@ impl Agent {
         self.arguments.truncate(3);
     }
 
+    /// Is the other product's agent from the next start on, with the same configuration and the same state.
+    ///
+    /// # Errors
+    /// When that product is absent.
+    pub fn become_of(&mut self, product: Product, folder: &Path) -> Result<()> {
+        self.program = product.program("spire-agent", folder)?;
+        Ok(())
+    }
+
     /// The path of the program, to be called as a workload.
     pub fn program(&self) -> &Path {
         &self.program

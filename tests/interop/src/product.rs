@@ -25,6 +25,15 @@ impl Product {
         }
     }
 
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Go => Self::Steeple,
+            Self::Steeple => Self::Go,
+        }
+    }
+
     /// The path of `spire-server` or `spire-agent`; ours is reached through a link of that name in `folder`.
     ///
     /// # Errors

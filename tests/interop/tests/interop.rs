@@ -26,3 +26,5 @@ mod renewal;
 mod restart;
 #[path = "interop/systemd.rs"]
 mod systemd;
+#[path = "interop/takeover.rs"]
+mod takeover;
