@@ -23,8 +23,11 @@ use tonic::body::Body;
 use tower_service::Service;
 use tracing::debug;
 
+use self::seldom::Seldom;
 use crate::authority::AuthorityFilter;
 use crate::{Peer, UnixPeer};
+
+mod seldom;
 
 /// What answers the calls of a listener: gRPC routes, or something around them.
 pub trait Answers:
@@ -155,6 +158,7 @@ where
 {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
+    let (not_accepted, refused) = (Seldom::default(), Arc::new(Seldom::default()));
     loop {
         let Some(place) = shutdown.until(Arc::clone(&places).acquire_owned()).await else { break };
         let accepted = match shutdown.until(listener.accept()).await {
@@ -162,7 +166,9 @@ where
             Some(Ok(accepted)) => accepted,
             // Out of descriptors or a connection that broke before it was taken: the next one may work.
             Some(Err(error)) => {
-                debug!(%error, "Connection was not accepted");
+                if let Some(left_out) = not_accepted.turn(clock.monotonic()) {
+                    debug!(%error, left_out, "Connection was not accepted");
+                }
                 clock.sleep(Duration::from_millis(20)).await;
                 continue;
             }
@@ -170,11 +176,17 @@ where
         while connections.try_join_next().is_some() {}
         let connection = connect(accepted.0, accepted.1);
         let (routes, clock, shutdown) = (routes.clone(), clock.clone(), shutdown.clone());
+        let refused = Arc::clone(&refused);
         connections.spawn(async move {
             let _place = place;
             match connection.await {
                 Ok((stream, peer)) => serve_connection(stream, peer, routes, limits, clock, shutdown).await,
-                Err(error) => debug!(%error, "Connection was refused"),
+                // Whoever scans ports must not fill the log.
+                Err(error) => {
+                    if let Some(left_out) = refused.turn(clock.monotonic()) {
+                        debug!(%error, left_out, "Connection was refused");
+                    }
+                }
             }
         });
     }

@@ -1,9 +1,11 @@
-//! The age of connections, on a manual clock and a real socket.
+//! The age of connections and what is told of refused ones, on a manual clock and real sockets.
 
 use http::Response;
 use jiff::Timestamp;
+use steeple_crypto::tls::{TlsSource, server_config};
+use steeple_types::TrustDomain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
 
@@ -59,5 +61,77 @@ async fn connection_is_asked_to_go_when_it_is_three_minutes_old() {
     tokio::select! {
         ended = serving => panic!("{ended:?}"),
         in_time = patience.timeout(Duration::from_mins(1), party) => in_time.unwrap(),
+    }
+}
+
+/// What is written into the log of this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut *self.0.lock().unwrap(), bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn of_refusals(&self) -> Vec<String> {
+        let said = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        said.lines().filter(|line| line.contains("Connection was refused")).map(str::to_owned).collect()
+    }
+}
+
+struct Nobody;
+
+impl TlsSource for Nobody {
+    fn identity(&self) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        None
+    }
+
+    fn authorities(&self, _trust_domain: &TrustDomain) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+/// Knocks with something that is not TLS, and waits until the listener hangs up.
+async fn knock(address: std::net::SocketAddr) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let _alert = stream.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn failed_handshakes_are_told_once_a_minute() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    let _log = tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::DEBUG).finish());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Arc::new(server_config(Arc::new(Nobody), Arc::new(|_| true)).unwrap());
+    let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
+    let serving = serve_tls(listener, config, Nothing, Limits::NETWORK, clock, Shutdown::new());
+    let strangers = async {
+        for _ in 0..20 {
+            knock(address).await;
+        }
+        assert_eq!(lines.of_refusals().len(), 1, "{:?}", lines.of_refusals());
+        hand.advance(Duration::from_mins(1));
+        knock(address).await;
+        let said = lines.of_refusals();
+        assert!(said.len() == 2 && said[0].contains("left_out=0") && said[1].contains("left_out=19"), "{said:?}");
+    };
+    let patience = Clock::system();
+    tokio::select! {
+        ended = serving => panic!("{ended:?}"),
+        in_time = patience.timeout(Duration::from_mins(1), strangers) => in_time.unwrap(),
     }
 }
