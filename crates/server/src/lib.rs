@@ -17,5 +17,5 @@ mod server;
 
 pub use api::{Rate, RateSettings, Row, TABLE};
 pub use core::{PruneNodesSettings, Settings};
-pub use parts::{CallMetrics, LogControl, LogLevel, Parts};
+pub use parts::{CallMetrics, LogControl, Parts};
 pub use server::{Server, ServerError};

@@ -7,6 +7,7 @@ use steeple_audit::Audit;
 use steeple_clock::Clock;
 use steeple_plugin::{KeyManager, NodeAttestor, UpstreamAuthority};
 use steeple_store::Store;
+use steeple_telemetry::Level;
 use tonic::Code;
 
 use crate::api::Row;
@@ -31,42 +32,14 @@ pub struct Parts {
     pub metrics: Arc<dyn CallMetrics>,
 }
 
-/// Levels of the log, as the Logger service knows them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Panic,
-    Fatal,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl LogLevel {
-    /// The name that logrus has for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Panic => "panic",
-            Self::Fatal => "fatal",
-            Self::Error => "error",
-            Self::Warn => "warning",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
 /// Reads and sets the level of the process log.
 pub trait LogControl: Send + Sync {
     /// The level now.
-    fn level(&self) -> LogLevel;
+    fn level(&self) -> Level;
     /// The level at the start.
-    fn launch_level(&self) -> LogLevel;
+    fn launch_level(&self) -> Level;
     /// Sets the level.
-    fn set_level(&self, level: LogLevel);
+    fn set_level(&self, level: Level);
 }
 
 /// Counts calls.

@@ -44,27 +44,13 @@ fn store(failures: usize, error: StoreError) -> (Store, Calls) {
 }
 
 fn token(name: &str) -> CreateJoinToken {
+    let id = |path: &str| format!("spiffe://example.org/{path}").parse().unwrap();
+    let selectors = [steeple_types::Selector::new("a", name).unwrap()].into_iter().collect();
+    let entry_id = steeple_types::EntryId::parse(name).unwrap();
+    let created_at = Timestamp::UNIX_EPOCH;
     CreateJoinToken {
-        token: JoinToken { token: name.to_owned(), expires_at: Timestamp::UNIX_EPOCH },
-        entry: Some(steeple_types::Entry {
-            id: steeple_types::EntryId::parse(name).unwrap(),
-            spiffe_id: "spiffe://example.org/a".parse().unwrap(),
-            parent_id: "spiffe://example.org/b".parse().unwrap(),
-            selectors: [steeple_types::Selector::new("a", name).unwrap()].into_iter().collect(),
-            x509_svid_ttl: 0,
-            jwt_svid_ttl: 0,
-            federates_with: Vec::new(),
-            admin: false,
-            downstream: false,
-            expires_at: None,
-            dns_names: Vec::new(),
-            revision_number: 0,
-            store_svid: false,
-            hint: String::new(),
-            created_at: Timestamp::UNIX_EPOCH,
-            disable_x509_svid_prefetch: false,
-            jwt_svid_include_jti: false,
-        }),
+        token: JoinToken { token: name.to_owned(), expires_at: created_at },
+        entry: Some(steeple_types::Entry::new(entry_id, id("a"), id("b"), selectors, created_at)),
     }
 }
 

@@ -101,6 +101,35 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry that says nothing but who is given which identity: lifetimes are the server's, nothing is special.
+    pub fn new(
+        id: EntryId,
+        spiffe_id: SpiffeId,
+        parent_id: SpiffeId,
+        selectors: SelectorSet,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            spiffe_id,
+            parent_id,
+            selectors,
+            x509_svid_ttl: 0,
+            jwt_svid_ttl: 0,
+            federates_with: Vec::new(),
+            admin: false,
+            downstream: false,
+            expires_at: None,
+            dns_names: Vec::new(),
+            revision_number: 0,
+            store_svid: false,
+            hint: String::new(),
+            created_at,
+            disable_x509_svid_prefetch: false,
+            jwt_svid_include_jti: false,
+        }
+    }
+
     /// Whether `other` names the same SPIFFE ID, parent and set of selectors, which SPIRE calls a similar entry.
     pub fn is_similar(&self, other: &Self) -> bool {
         self.spiffe_id == other.spiffe_id && self.parent_id == other.parent_id && self.selectors == other.selectors

@@ -11,7 +11,7 @@ use steeple_clock::Clock;
 use steeple_config::{LookUp, PluginBlock};
 use steeple_runtime::{Shutdown, Signals, notify_service_manager};
 use steeple_server::config::{self, ServerConfig};
-use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, Row, Server};
+use steeple_server::{CallMetrics, LogControl, Parts, Row, Server};
 use steeple_store::{ErrorClass, Store};
 use steeple_store_sql::SqlBackend;
 use steeple_telemetry::{Level, Log, Metrics};
@@ -224,28 +224,15 @@ impl CallMetrics for RpcMetrics {
 struct ProcessLog(Log);
 
 impl LogControl for ProcessLog {
-    fn level(&self) -> LogLevel {
-        to_api(self.0.level())
+    fn level(&self) -> Level {
+        self.0.level()
     }
 
-    fn launch_level(&self) -> LogLevel {
-        to_api(self.0.launch_level())
+    fn launch_level(&self) -> Level {
+        self.0.launch_level()
     }
 
-    fn set_level(&self, level: LogLevel) {
-        let pairs = Level::ALL.into_iter().find(|known| to_api(*known) == level);
-        self.0.set_level(pairs.unwrap_or(Level::Info));
-    }
-}
-
-fn to_api(level: Level) -> LogLevel {
-    match level {
-        Level::Panic => LogLevel::Panic,
-        Level::Fatal => LogLevel::Fatal,
-        Level::Error => LogLevel::Error,
-        Level::Warn => LogLevel::Warn,
-        Level::Info => LogLevel::Info,
-        Level::Debug => LogLevel::Debug,
-        Level::Trace => LogLevel::Trace,
+    fn set_level(&self, level: Level) {
+        self.0.set_level(level);
     }
 }

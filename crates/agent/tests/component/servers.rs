@@ -16,9 +16,10 @@ use steeple_node_attest::join_token::JoinTokenServer;
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_runtime::Shutdown;
-use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, RateSettings, Row, Server, Settings};
+use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, Settings};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
+use steeple_telemetry::Level;
 use tokio::task::JoinHandle;
 use tonic::codegen::InterceptedService;
 use tonic::{Code, Request, Status};
@@ -73,15 +74,15 @@ impl Recorder for NoAudit {
 struct FixedLog;
 
 impl LogControl for FixedLog {
-    fn level(&self) -> LogLevel {
-        LogLevel::Info
+    fn level(&self) -> Level {
+        Level::Info
     }
 
-    fn launch_level(&self) -> LogLevel {
-        LogLevel::Info
+    fn launch_level(&self) -> Level {
+        Level::Info
     }
 
-    fn set_level(&self, _level: LogLevel) {}
+    fn set_level(&self, _level: Level) {}
 }
 
 impl TestServer {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use steeple_audit::EventKind;
 use steeple_proto::spire::api::server::logger::v1 as pb;
 use steeple_proto::spire::api::types;
+use steeple_telemetry::Level;
 use tonic::{Code, Request, Response, Status};
 use tracing::info;
 
 use super::call::Call;
 use super::status::Failure;
 use crate::core::Core;
-use crate::parts::LogLevel;
 
 pub(super) struct Service(pub(super) Arc<Core>);
 
@@ -23,7 +23,7 @@ impl Service {
         }
     }
 
-    async fn set(&self, call: &Call, level: LogLevel) -> Result<types::Logger, Status> {
+    async fn set(&self, call: &Call, level: Level) -> Result<types::Logger, Status> {
         let event = EventKind::LogLevelSet { level: level.name().to_owned() };
         let recorded = self.0.audit.record(self.0.clock.now(), call.actor(), event).await;
         recorded.map_err(|error| Failure::of(Code::Internal, "failed to set the log level", error))?;
@@ -60,27 +60,27 @@ impl pb::logger_server::Logger for Service {
     }
 }
 
-fn level_to_pb(level: LogLevel) -> types::LogLevel {
+fn level_to_pb(level: Level) -> types::LogLevel {
     match level {
-        LogLevel::Panic => types::LogLevel::Panic,
-        LogLevel::Fatal => types::LogLevel::Fatal,
-        LogLevel::Error => types::LogLevel::Error,
-        LogLevel::Warn => types::LogLevel::Warn,
-        LogLevel::Info => types::LogLevel::Info,
-        LogLevel::Debug => types::LogLevel::Debug,
-        LogLevel::Trace => types::LogLevel::Trace,
+        Level::Panic => types::LogLevel::Panic,
+        Level::Fatal => types::LogLevel::Fatal,
+        Level::Error => types::LogLevel::Error,
+        Level::Warn => types::LogLevel::Warn,
+        Level::Info => types::LogLevel::Info,
+        Level::Debug => types::LogLevel::Debug,
+        Level::Trace => types::LogLevel::Trace,
     }
 }
 
-fn level_from_pb(level: types::LogLevel) -> Option<LogLevel> {
+fn level_from_pb(level: types::LogLevel) -> Option<Level> {
     Some(match level {
         types::LogLevel::Unspecified => return None,
-        types::LogLevel::Panic => LogLevel::Panic,
-        types::LogLevel::Fatal => LogLevel::Fatal,
-        types::LogLevel::Error => LogLevel::Error,
-        types::LogLevel::Warn => LogLevel::Warn,
-        types::LogLevel::Info => LogLevel::Info,
-        types::LogLevel::Debug => LogLevel::Debug,
-        types::LogLevel::Trace => LogLevel::Trace,
+        types::LogLevel::Panic => Level::Panic,
+        types::LogLevel::Fatal => Level::Fatal,
+        types::LogLevel::Error => Level::Error,
+        types::LogLevel::Warn => Level::Warn,
+        types::LogLevel::Info => Level::Info,
+        types::LogLevel::Debug => Level::Debug,
+        types::LogLevel::Trace => Level::Trace,
     })
 }

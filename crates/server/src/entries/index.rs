@@ -143,25 +143,8 @@ mod tests {
     }
 
     fn entry(entry_id: &str, spiffe_id: &str, parent: &str, by: &[&str]) -> Entry {
-        Entry {
-            id: EntryId::parse(entry_id).unwrap(),
-            spiffe_id: id(spiffe_id),
-            parent_id: id(parent),
-            selectors: selectors(by),
-            x509_svid_ttl: 0,
-            jwt_svid_ttl: 0,
-            federates_with: vec![],
-            admin: false,
-            downstream: false,
-            expires_at: None,
-            dns_names: vec![],
-            revision_number: 0,
-            store_svid: false,
-            hint: String::new(),
-            created_at: Timestamp::UNIX_EPOCH,
-            disable_x509_svid_prefetch: false,
-            jwt_svid_include_jti: false,
-        }
+        let entry_id = EntryId::parse(entry_id).unwrap();
+        Entry::new(entry_id, id(spiffe_id), id(parent), selectors(by), Timestamp::UNIX_EPOCH)
     }
 
     fn node(path: &str, by: &[&str]) -> AttestedNode {

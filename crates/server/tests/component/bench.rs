@@ -15,9 +15,10 @@ use steeple_node_attest::join_token::JoinTokenServer;
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
-use steeple_server::{CallMetrics, LogControl, LogLevel, Parts, RateSettings, Row, Server, Settings};
+use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, Settings};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
+use steeple_telemetry::Level;
 use tempfile::TempDir;
 use tonic::body::Body;
 use tonic::codegen::{InterceptedService, http};
@@ -77,18 +78,18 @@ impl CallMetrics for Counted {
     }
 }
 
-struct FixedLog(Mutex<LogLevel>);
+struct FixedLog(Mutex<Level>);
 
 impl LogControl for FixedLog {
-    fn level(&self) -> LogLevel {
+    fn level(&self) -> Level {
         *self.0.lock()
     }
 
-    fn launch_level(&self) -> LogLevel {
-        LogLevel::Info
+    fn launch_level(&self) -> Level {
+        Level::Info
     }
 
-    fn set_level(&self, level: LogLevel) {
+    fn set_level(&self, level: Level) {
         *self.0.lock() = level;
     }
 }
@@ -132,7 +133,7 @@ impl Bench {
             upstream_authority: None,
             node_attestors: vec![Arc::new(JoinTokenServer)],
             audit: Audit::new(recorded.clone()),
-            log: Arc::new(FixedLog(Mutex::new(LogLevel::Info))),
+            log: Arc::new(FixedLog(Mutex::new(Level::Info))),
             metrics: counted.clone(),
         };
         let server = Server::new(settings, parts).await.unwrap();

@@ -20,25 +20,8 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(super) fn entry(name: &str, selector_texts: &[&str]) -> Entry {
-    Entry {
-        id: EntryId::parse(name).unwrap(),
-        spiffe_id: id(&format!("/{name}")),
-        parent_id: id("/parent"),
-        selectors: selectors(selector_texts),
-        x509_svid_ttl: 0,
-        jwt_svid_ttl: 0,
-        federates_with: Vec::new(),
-        admin: false,
-        downstream: false,
-        expires_at: None,
-        dns_names: Vec::new(),
-        revision_number: 0,
-        store_svid: false,
-        hint: String::new(),
-        created_at: Timestamp::UNIX_EPOCH,
-        disable_x509_svid_prefetch: false,
-        jwt_svid_include_jti: false,
-    }
+    let entry_id = EntryId::parse(name).unwrap();
+    Entry::new(entry_id, id(&format!("/{name}")), id("/parent"), selectors(selector_texts), Timestamp::UNIX_EPOCH)
 }
 
 pub(super) fn node(name: &str) -> AttestedNode {

@@ -16,14 +16,14 @@ pub(super) async fn handle(
     request: pb::CountAgentsRequest,
 ) -> Result<pb::CountAgentsResponse, Status> {
     let asked = request.filter.unwrap_or_default();
-    let filter = filter(
-        call,
-        asked.by_attestation_type,
-        asked.by_selector_match.as_ref(),
-        asked.by_banned,
-        asked.by_can_reattest,
-        &asked.by_expires_before,
-    )?;
+    let asked = pb::list_agents_request::Filter {
+        by_attestation_type: asked.by_attestation_type,
+        by_selector_match: asked.by_selector_match,
+        by_banned: asked.by_banned,
+        by_can_reattest: asked.by_can_reattest,
+        by_expires_before: asked.by_expires_before,
+    };
+    let filter = filter(call, asked)?;
     let count = core.store.read("node.count", move |tx| tx.count_nodes(&filter)).await;
     let count = count.map_err(|error| Failure::of(Code::Internal, "failed to count agents", error))?;
     Ok(pb::CountAgentsResponse { count: i32::try_from(count).unwrap_or(i32::MAX) })

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::fmt::strtime;
 use steeple_proto::spire::api::server::agent::v1 as pb;
-use steeple_proto::spire::api::types;
 use steeple_store::NodeFilter;
 use tonic::{Code, Status};
 
@@ -19,15 +18,7 @@ pub(super) async fn handle(
     call: &Call,
     request: pb::ListAgentsRequest,
 ) -> Result<pb::ListAgentsResponse, Status> {
-    let asked = request.filter.unwrap_or_default();
-    let filter = filter(
-        call,
-        asked.by_attestation_type,
-        asked.by_selector_match.as_ref(),
-        asked.by_banned,
-        asked.by_can_reattest,
-        &asked.by_expires_before,
-    )?;
+    let filter = filter(call, request.filter.unwrap_or_default())?;
     let page = page(request.page_size, request.page_token);
     let nodes = core.store.read("node.list", move |tx| tx.nodes(&filter, &page)).await;
     let nodes = nodes.map_err(|error| Failure::of(Code::Internal, "failed to list agents", error))?;
@@ -39,35 +30,28 @@ pub(super) async fn handle(
 }
 
 /// The filter of `ListAgents` and `CountAgents`.
-pub(super) fn filter(
-    call: &Call,
-    attestation_type: String,
-    selectors: Option<&types::SelectorMatch>,
-    banned: Option<bool>,
-    can_reattest: Option<bool>,
-    expires_before: &str,
-) -> Result<NodeFilter, Failure> {
-    if !attestation_type.is_empty() {
-        call.asks("node_attestor_type", attestation_type.as_str());
+pub(super) fn filter(call: &Call, asked: pb::list_agents_request::Filter) -> Result<NodeFilter, Failure> {
+    if !asked.by_attestation_type.is_empty() {
+        call.asks("node_attestor_type", asked.by_attestation_type.as_str());
     }
-    if let Some(banned) = banned {
+    if let Some(banned) = asked.by_banned {
         call.asks("by_banned", banned);
     }
-    if let Some(can_reattest) = can_reattest {
+    if let Some(can_reattest) = asked.by_can_reattest {
         call.asks("by_can_reattest", can_reattest);
     }
-    if let Some(wanted) = selectors {
+    if let Some(wanted) = &asked.by_selector_match {
         call.asks("by_selector_match", wanted.r#match().as_str_name());
         call.asks("by_selectors", fields::selectors(&wanted.selectors));
     }
-    let selectors = selectors.map(selector_filter).transpose();
+    let selectors = asked.by_selector_match.as_ref().map(selector_filter).transpose();
     Ok(NodeFilter {
-        attestation_type: Some(attestation_type).filter(|kind| !kind.is_empty()),
-        banned,
-        can_reattest,
+        banned: asked.by_banned,
+        can_reattest: asked.by_can_reattest,
         selectors: selectors.map_err(|error| Failure::malformed("failed to parse selectors", error))?,
         // A time that can't be read is ignored, as in SPIRE.
-        expires_before: expires_before_time(expires_before),
+        expires_before: expires_before_time(&asked.by_expires_before),
+        attestation_type: Some(asked.by_attestation_type).filter(|kind| !kind.is_empty()),
     })
 }
 

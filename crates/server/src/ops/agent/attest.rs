@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use steeple_audit::{Actor, EventKind};
-use steeple_ca::{SvidProfile, X509Request, X509Svid};
+use steeple_ca::X509Svid;
 use steeple_crypto::x509::Csr;
 use steeple_plugin::NodeClaims;
 use steeple_store::units::{AttestationOutcome, RecordAttestation};
 use steeple_types::{AttestedNode, Selector, SelectorSet, SpiffeId};
 use tonic::Code;
 
+use super::prepare_svid;
 use crate::api::status::Failure;
 use crate::core::Core;
 
@@ -32,17 +33,7 @@ pub(crate) async fn attest(
         return Err(refused(AttestationOutcome::Banned));
     }
     let now = core.clock.now();
-    let issuer = core.x509_issuer()?;
-    let request = X509Request {
-        id: id.clone(),
-        public_key: csr.public_key(),
-        dns_names: &[],
-        ttl: core.settings.agent_ttl,
-        subject: None,
-        profile: SvidProfile::Svid,
-    };
-    let prepared =
-        issuer.prepare(request, now).map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
+    let prepared = prepare_svid(core, &id, csr, now)?;
     let event = EventKind::AgentAttested {
         id: id.clone(),
         attestation_type: attestation_type.to_owned(),

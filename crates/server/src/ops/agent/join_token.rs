@@ -47,23 +47,6 @@ fn vanity_entry(core: &Core, token: &str, id: &SpiffeId, now: Timestamp) -> Resu
     let parent_id = SpiffeId::from_path(core.trust_domain(), &path)
         .map_err(|error| failed(&format_args!("failed to create join token ID: {error}")))?;
     let selector = Selector::new("spiffe_id", parent_id.as_str()).map_err(|error| failed(&error))?;
-    Ok(Entry {
-        id: EntryId::parse(&Uuid::new_v4().to_string()).map_err(|error| failed(&error))?,
-        spiffe_id: id.clone(),
-        parent_id,
-        selectors: SelectorSet::from_iter([selector]),
-        x509_svid_ttl: 0,
-        jwt_svid_ttl: 0,
-        federates_with: Vec::new(),
-        admin: false,
-        downstream: false,
-        expires_at: None,
-        dns_names: Vec::new(),
-        revision_number: 0,
-        store_svid: false,
-        hint: String::new(),
-        created_at: now,
-        disable_x509_svid_prefetch: false,
-        jwt_svid_include_jti: false,
-    })
+    let entry_id = EntryId::parse(&Uuid::new_v4().to_string()).map_err(|error| failed(&error))?;
+    Ok(Entry::new(entry_id, id.clone(), parent_id, SelectorSet::from_iter([selector]), now))
 }

@@ -3,28 +3,19 @@
 use std::sync::Arc;
 
 use steeple_audit::{Actor, EventKind};
-use steeple_ca::{SvidProfile, X509Request, X509Svid};
+use steeple_ca::X509Svid;
 use steeple_crypto::x509::Csr;
 use steeple_store::units::RecordRenewal;
 use steeple_types::SpiffeId;
 use tonic::Code;
 
+use super::prepare_svid;
 use crate::api::status::Failure;
 use crate::core::Core;
 
 pub(crate) async fn renew(core: &Arc<Core>, id: &SpiffeId, csr: &Csr) -> Result<X509Svid, Failure> {
     let now = core.clock.now();
-    let issuer = core.x509_issuer()?;
-    let request = X509Request {
-        id: id.clone(),
-        public_key: csr.public_key(),
-        dns_names: &[],
-        ttl: core.settings.agent_ttl,
-        subject: None,
-        profile: SvidProfile::Svid,
-    };
-    let prepared =
-        issuer.prepare(request, now).map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
+    let prepared = prepare_svid(core, id, csr, now)?;
     let serial_number = prepared.serial_number().to_owned();
     let event = EventKind::AgentRenewed { id: id.clone(), serial_number: serial_number.clone() };
     let recorded = core.audit.record(now, Actor::Svid(id.clone()), event).await;
