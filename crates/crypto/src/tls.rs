@@ -4,13 +4,14 @@ mod client;
 mod server;
 mod signing;
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use steeple_types::TrustDomain;
+use steeple_types::{SpiffeId, TrustDomain};
 use zeroize::Zeroizing;
 
 pub use client::{SeenChain, ServerVerification, client_config};
@@ -18,6 +19,7 @@ pub use server::{MayConnect, server_config};
 pub use signing::certified_key_of_signer;
 
 use crate::keys::KeyError;
+use crate::verify::verify_svid;
 
 /// What a party of a handshake follows: who it is, whom it believes, and what time it is.
 pub trait TlsSource: Send + Sync + 'static {
@@ -48,10 +50,30 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Text of a `rustls` error for a chain that was refused.
-fn refused(error: &crate::verify::ChainError) -> rustls::Error {
-    tracing::debug!(error = %error, "Peer certificate refused");
-    rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)
+/// Presents whatever identity the source has at the time of a handshake.
+struct Identity(Arc<dyn TlsSource>);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// The ID of a peer whose chain leads to an authority of the source.
+fn verified_id(
+    source: &dyn TlsSource,
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Result<SpiffeId, rustls::Error> {
+    let chain: Vec<&[u8]> = std::iter::once(end_entity).chain(intermediates).map(AsRef::as_ref).collect();
+    let authorities = |id: &SpiffeId| source.authorities(&id.trust_domain());
+    match verify_svid(&chain, authorities, source.now()) {
+        Ok((id, _)) => Ok(id),
+        Err(error) => {
+            tracing::debug!(error = %error, "Peer certificate refused");
+            Err(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use steeple_types::SpiffeId;
 
-use super::{TlsSource, provider, refused};
-use crate::verify::verify_svid;
+use super::{Identity, TlsSource, provider, verified_id};
 
 /// Takes the chain of a server that was not verified.
 pub type SeenChain = dyn Fn(&[CertificateDer<'_>]) + Send + Sync;
@@ -41,14 +40,6 @@ pub fn client_config(source: Arc<dyn TlsSource>, server: ServerVerification) -> 
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
-}
-
-struct Identity(Arc<dyn TlsSource>);
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identity")
-    }
 }
 
 impl ResolvesClientCert for Identity {
@@ -93,9 +84,7 @@ impl ServerCertVerifier for Server {
             }
             ServerVerification::Id(expected) => expected,
         };
-        let chain: Vec<&[u8]> = std::iter::once(end_entity).chain(intermediates).map(AsRef::as_ref).collect();
-        let authorities = |id: &SpiffeId| self.source.authorities(&id.trust_domain());
-        let (id, _) = verify_svid(&chain, authorities, self.source.now()).map_err(|error| refused(&error))?;
+        let id = verified_id(&*self.source, end_entity, intermediates)?;
         if id == *expected {
             Ok(ServerCertVerified::assertion())
         } else {

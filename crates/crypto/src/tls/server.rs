@@ -12,8 +12,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use steeple_types::SpiffeId;
 
-use super::{TlsSource, provider, refused};
-use crate::verify::verify_svid;
+use super::{Identity, TlsSource, provider, verified_id};
 
 /// Says whether a client with a verified ID may connect at all.
 pub type MayConnect = dyn Fn(&SpiffeId) -> bool + Send + Sync;
@@ -34,14 +33,6 @@ pub fn server_config(source: Arc<dyn TlsSource>, may_connect: Arc<MayConnect>) -
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
-}
-
-struct Identity(Arc<dyn TlsSource>);
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identity")
-    }
 }
 
 impl ResolvesServerCert for Identity {
@@ -77,9 +68,7 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let chain: Vec<&[u8]> = std::iter::once(end_entity).chain(intermediates).map(AsRef::as_ref).collect();
-        let authorities = |id: &SpiffeId| self.source.authorities(&id.trust_domain());
-        let (id, _) = verify_svid(&chain, authorities, self.source.now()).map_err(|error| refused(&error))?;
+        let id = verified_id(&*self.source, end_entity, intermediates)?;
         if (self.may_connect)(&id) {
             Ok(ClientCertVerified::assertion())
         } else {

@@ -72,6 +72,15 @@ fn block(entry: &Entry) -> String {
     text + "\n"
 }
 
+/// Puts the entries that the server refused, and so did not send back, into their results.
+fn keep_refused<'a>(results: impl Iterator<Item = (&'a Option<Status>, &'a mut Option<Entry>)>, entries: Vec<Entry>) {
+    for ((status, result), entry) in results.zip(entries) {
+        if status.as_ref().is_some_and(|status| status.code != 0) {
+            *result = Some(entry);
+        }
+    }
+}
+
 /// Prints what became of each entry of a batch: those that succeeded first.
 fn print_outcomes(
     call: &mut Call<'_>,

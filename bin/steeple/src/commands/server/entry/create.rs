@@ -6,7 +6,7 @@ use steeple_proto::spire::api::server::entry::v1::entry_client::EntryClient;
 use steeple_proto::spire::api::types::entry::AdditionalAttributes;
 use steeple_proto::spire::api::types::{Entry, Spiffeid};
 
-use super::{file, print_outcomes};
+use super::{file, keep_refused, print_outcomes};
 use crate::commands::call::{Call, Command};
 use crate::commands::failure::Failure;
 use crate::commands::goflag::FlagSet;
@@ -112,12 +112,8 @@ impl Command for Create {
             if self.entry.data.is_empty() { vec![self.entry()?] } else { file::read(&self.entry.data, call.env)? };
         let request = BatchCreateEntryRequest { entries: entries.clone(), output_mask: None };
         let mut response = call.reply(EntryClient::new(call.channel.clone()).batch_create_entry(request)).await?;
-        // The server does not send back the entries that it refused.
-        for (result, entry) in response.results.iter_mut().zip(entries) {
-            if result.status.as_ref().is_some_and(|status| status.code != 0) {
-                result.entry = Some(entry);
-            }
-        }
+        let results = response.results.iter_mut().map(|result| (&result.status, &mut result.entry));
+        keep_refused(results, entries);
         if self.format == Format::Json {
             return call.print_json(&response);
         }

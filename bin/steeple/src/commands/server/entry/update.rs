@@ -7,7 +7,7 @@ use steeple_proto::spire::api::types::Entry;
 use steeple_proto::spire::api::types::entry::AdditionalAttributes;
 
 use super::create::EntryFlags;
-use super::{file, print_outcomes};
+use super::{file, keep_refused, print_outcomes};
 use crate::commands::call::{Call, Command};
 use crate::commands::failure::{Explain, Failure};
 use crate::commands::goflag::FlagSet;
@@ -44,12 +44,8 @@ impl Command for Update {
         };
         let request = BatchUpdateEntryRequest { entries: entries.clone(), input_mask: None, output_mask: None };
         let mut response = call.reply(EntryClient::new(call.channel.clone()).batch_update_entry(request)).await?;
-        // The server does not send back the entries that it refused.
-        for (result, entry) in response.results.iter_mut().zip(entries) {
-            if result.status.as_ref().is_some_and(|status| status.code != 0) {
-                result.entry = Some(entry);
-            }
-        }
+        let results = response.results.iter_mut().map(|result| (&result.status, &mut result.entry));
+        keep_refused(results, entries);
         if self.format == Format::Json {
             return call.print_json(&response);
         }
