@@ -221,7 +221,8 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
             (true, false) => "Workload API",
             _ => "SDS API",
         };
-        info!(%address, apis, network = "unix", subsystem_name = "endpoints", "Starting agent APIs");
+        let in_json = serde_json::json!({ "address": { "Name": address.to_string(), "Net": "unix" } });
+        info!(%address, apis, %in_json, network = "unix", subsystem_name = "endpoints", "Starting agent APIs");
         let serve = serve_uds(listener, public_routes(core), limits, clock.clone(), shutdown.clone());
         let stop = shutdown.clone();
         let serve = async move {
@@ -232,9 +233,7 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
                 ended = &mut serve => return ended,
             }
             info!(apis, subsystem_name = "endpoints", "Stopping agent APIs");
-            serve.await?;
-            info!(apis, subsystem_name = "endpoints", "Agent APIs have stopped");
-            Ok(())
+            serve.await
         };
         supervisor.spawn("workload listener", OnExit::StopProcess, serve);
     }

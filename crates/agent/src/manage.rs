@@ -32,9 +32,9 @@ pub enum Ended {
     /// It could not attest.
     #[error("{0}")]
     Join(String),
-    /// The server banned it.
-    #[error("agent is banned")]
-    Banned,
+    /// The server banned it: what it answered, as SPIRE tells it.
+    #[error("{0}")]
+    Banned(String),
     /// It must attest anew, and its attestor can't.
     #[error("agent must attest again, which its node attestor can't: {0}")]
     MustAttest(String),

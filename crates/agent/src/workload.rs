@@ -62,8 +62,11 @@ impl Attestation {
         selectors.dedup();
         let told: Vec<String> =
             selectors.iter().map(|one| format!("type:{:?} value:{:?}", one.kind(), one.value())).collect();
+        let in_json: Vec<serde_json::Value> =
+            selectors.iter().map(|one| serde_json::json!({ "type": one.kind(), "value": one.value() })).collect();
         debug!(
             pid,
+            in_json = %serde_json::json!({ "selectors": in_json }),
             selectors = format!("[{}]", told.join(" ")),
             subsystem_name = "workload_attestor",
             "PID attested to have selectors"

@@ -29,6 +29,10 @@ pub(crate) struct Logrus {
 /// The field whose value, a JSON object, is written as fields of their own: for fields that are not known beforehand.
 const EXTRA: &str = "extra";
 
+/// The field whose value, a JSON object, stands in lines of JSON in place of fields of the same names: Go writes lists and
+/// structures in a form of their own in lines of text.
+const IN_JSON: &str = "in_json";
+
 /// Fields in alphabetical order, as logrus writes them.
 #[derive(Clone, Default)]
 struct Fields(BTreeMap<Cow<'static, str>, Value>);
@@ -41,12 +45,17 @@ impl Fields {
 
 impl Fields {
     /// Writes the members of the extra field as fields.
-    fn spread(&mut self) {
+    fn spread(&mut self, format: Format) {
+        let in_json = self.0.remove(IN_JSON);
         let extra = self.0.remove(EXTRA);
-        let object = extra
-            .as_ref()
-            .and_then(Value::as_str)
-            .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+        self.put_members(extra.as_ref());
+        if format == Format::Json {
+            self.put_members(in_json.as_ref());
+        }
+    }
+
+    fn put_members(&mut self, of: Option<&Value>) {
+        let object = of.and_then(Value::as_str).and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
         for (name, value) in object.unwrap_or_default() {
             self.0.insert(Cow::Owned(name), value);
         }
@@ -103,7 +112,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logrus {
             }
         }
         event.record(&mut fields);
-        fields.spread();
+        fields.spread(self.format);
         let message = match fields.0.remove("message") {
             Some(Value::String(message)) => message,
             other => other.map(|value| value.to_string()).unwrap_or_default(),
@@ -190,7 +199,7 @@ mod tests {
         fields.0.insert("self_signed".into(), true.into());
         fields.0.insert("empty".into(), "".into());
         fields.0.insert(EXTRA.into(), r#"{"x509_svid_ttl":20}"#.into());
-        fields.spread();
+        fields.spread(Format::Text);
         let line = text(Timestamp::UNIX_EPOCH, "info", "X509 CA prepared", &fields);
         let (_, rest) = line.split_once(" level=").unwrap();
         assert_eq!(
@@ -203,6 +212,24 @@ mod tests {
             (&value["level"], &value["msg"], &value["self_signed"]),
             (&"info".into(), &"m".into(), &true.into())
         );
+    }
+
+    #[test]
+    fn lists_are_in_the_form_of_go_in_text_and_lists_in_json() {
+        let written = |format| {
+            let mut fields = Fields::default();
+            fields.0.insert("audience".into(), "[a b]".into());
+            fields.0.insert(IN_JSON.into(), r#"{"audience":["a","b"]}"#.into());
+            fields.spread(format);
+            match format {
+                Format::Text => text(Timestamp::UNIX_EPOCH, "info", "m", &fields),
+                Format::Json => json(Timestamp::UNIX_EPOCH, "info", "m".into(), fields),
+            }
+        };
+        let line = written(Format::Text);
+        assert!(line.ends_with(" msg=m audience=\"[a b]\"\n"), "{line}");
+        let line = written(Format::Json);
+        assert!(line.starts_with(r#"{"audience":["a","b"],"level":"info","msg":"m","#), "{line}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Pair {
     pub workload_attestor: &'static str,
     /// Variables of the agent's environment.
     pub agent_environment: Vec<(&'static str, String)>,
+    /// The agent's half of the node attestor.
+    pub node_attestor: String,
     /// Plugins of the server besides the usual ones.
     pub server_plugins: String,
     /// Where the server keeps its database and keys; below the folder unless a test says otherwise.
@@ -69,6 +71,7 @@ impl Pair {
             agent_trust: "insecure_bootstrap = true".to_owned(),
             workload_attestor: "unix",
             agent_environment: Vec::new(),
+            node_attestor: "NodeAttestor \"join_token\" { plugin_data {} }".to_owned(),
             server_plugins: String::new(),
             server_data,
             server_keys,
@@ -168,12 +171,13 @@ plugins {{
   {lines}
 }}
 plugins {{
-  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  {node_attestor}
   KeyManager "disk" {{ plugin_data {{ directory = "{data}" }} }}
   WorkloadAttestor "{attestor}" {{ plugin_data {{}} }}
 }}
 {blocks}"#,
             trust = self.agent_trust,
+            node_attestor = self.node_attestor,
             attestor = self.workload_attestor,
             lines = self.agent_lines,
             blocks = self.agent_blocks,

@@ -152,9 +152,14 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
 pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyhow::Result<Server> {
     let trust_domain = &config.settings.trust_domain;
     let blocks: &[PluginBlock] = &config.plugins;
+    let admin_ids = &config.settings.admin_ids;
+    let admins: Vec<String> = admin_ids.iter().map(ToString::to_string).collect();
+    let in_text = format!("[{}]", admins.join(" "));
+    let in_json = serde_json::json!({ "admin_ids": if admins.is_empty() { None } else { Some(admins) } });
     info!(
-        admin_ids = format!("{:?}", config.settings.admin_ids),
+        admin_ids = in_text,
         data_dir = %config.data_dir.display(),
+        %in_json,
         launch_log_level = log.launch_level().name(),
         version = SPIRE_VERSION,
         "Configured"

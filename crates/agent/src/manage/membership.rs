@@ -27,18 +27,18 @@ impl Manager {
     pub(crate) async fn join(&mut self, remembered: &Remembered) -> Result<(), Ended> {
         let restored = join::restore(remembered, &self.keys).await.map_err(|error| Ended::Join(error.to_string()))?;
         let now = self.core.clock.now();
+        let trust_domain_id = self.core.settings.trust_domain.id_string();
         if restored.is_none() {
             debug!(subsystem_name = "attestor", "No pre-existing agent SVID found. Will perform node attestation");
         }
         if let Some(svid) = restored {
             self.key_in_use = Some(svid.key_id.clone());
             if svid.not_after() > now {
-                info!(spiffe_id = %svid.id, subsystem_name = "attestor", "SVID is available. Skipping node attestation");
+                info!(spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "SVID loaded");
                 self.show(svid);
                 return Ok(());
             }
         }
-        let trust_domain_id = self.core.settings.trust_domain.id_string();
         info!(subsystem_name = "attestor", trust_domain_id, "SVID is not found. Starting node attestation");
         let mut backoff = Backoff::new(Duration::from_secs(5), 1.5, ATTEST_FOR);
         let began = self.core.clock.monotonic();
@@ -46,7 +46,10 @@ impl Manager {
         let mut lost = *remembered == Remembered::default();
         loop {
             let error = match self.attest_with(lost).await {
-                Ok(()) => return Ok(()),
+                Ok(svid) => {
+                    info!(reattestable = svid.reattestable, spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "Node attestation was successful");
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             let pause = backoff.pause(random::fraction());
@@ -60,13 +63,16 @@ impl Manager {
         }
     }
 
-    /// Attests with a new key and takes over the new SVID. The one that the agent has stays in force until then.
-    async fn attest(&mut self) -> Result<(), JoinError> {
-        self.attest_with(false).await
+    /// Attests once more, with a new key. The SVID that the agent has stays in force until then.
+    async fn attest_again(&mut self) -> Result<(), JoinError> {
+        debug!(subsystem_name = "manager", "Reattesting node");
+        let svid = self.attest_with(false).await?;
+        info!(spiffe_id = %svid.id, subsystem_name = "manager", "Successfully reattested node");
+        Ok(())
     }
 
-    /// The same, with the key of an attempt whose answer never came if one may be `lost`.
-    async fn attest_with(&mut self, lost: bool) -> Result<(), JoinError> {
+    /// Attests and takes over the new SVID; with the key of an attempt whose answer never came if one may be `lost`.
+    async fn attest_with(&mut self, lost: bool) -> Result<Arc<AgentSvid>, JoinError> {
         let core = Arc::clone(&self.core);
         // A token is good for once: what comes of it must find its place.
         self.memory.check_writable().map_err(|error| JoinError::Failed(error.to_string()))?;
@@ -80,10 +86,7 @@ impl Manager {
         let svid = svid.unwrap_or_else(|_| Err(JoinError::Failed("attestation took too long".to_owned())));
         let elapsed = core.clock.monotonic().saturating_sub(began);
         core.metrics.call("node_attest", svid.as_ref().err().map_or("OK", JoinError::code), elapsed);
-        let svid = svid?;
-        let trust_domain_id = core.settings.trust_domain.id_string();
-        info!(reattestable = svid.reattestable, spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "Node attestation was successful");
-        self.adopt(svid).map_err(|error| JoinError::Failed(error.to_string()))
+        self.adopt(svid?).map_err(|error| JoinError::Failed(error.to_string()))
     }
 
     /// Makes sure that there is a bundle to verify the server by.
@@ -117,16 +120,17 @@ impl Manager {
     }
 
     /// Shows `svid` from now on, and remembers it first.
-    fn adopt(&mut self, svid: AgentSvid) -> Result<(), Ended> {
+    fn adopt(&mut self, svid: AgentSvid) -> Result<Arc<AgentSvid>, Ended> {
         self.remember(Some(&svid))?;
-        self.show(svid);
-        Ok(())
+        Ok(self.show(svid))
     }
 
-    fn show(&mut self, svid: AgentSvid) {
+    fn show(&mut self, svid: AgentSvid) -> Arc<AgentSvid> {
         self.key_in_use = Some(svid.key_id.clone());
-        *self.core.tls.svid.write() = Some(Arc::new(svid));
+        let svid = Arc::new(svid);
+        *self.core.tls.svid.write() = Some(Arc::clone(&svid));
         self.core.server.renew();
+        svid
     }
 
     pub(super) fn remember(&self, svid: Option<&AgentSvid>) -> Result<(), Ended> {
@@ -144,25 +148,13 @@ impl Manager {
     pub(super) async fn keep_membership(&mut self) -> Result<(), Status> {
         let now = self.core.clock.now();
         let Some(current) = self.core.tls.svid() else {
-            return self.attest().await.map_err(|error| not_attested(&error));
+            return self.attest_again().await.map_err(|error| not_attested(&error));
         };
         if !current.is_due(now, random::fraction()) {
             return Ok(());
         }
-        let renewed = if current.reattestable {
-            debug!(subsystem_name = "manager", "Reattesting node");
-            self.attest().await
-        } else {
-            debug!(subsystem_name = "manager", "Rotating agent SVID");
-            self.renew(&current).await
-        };
-        let Err(error) = renewed else {
-            let spiffe_id = self.core.tls.svid().map(|svid| svid.id.to_string());
-            let done =
-                if current.reattestable { "Successfully reattested node" } else { "Successfully rotated agent SVID" };
-            info!(spiffe_id, subsystem_name = "manager", "{done}");
-            return Ok(());
-        };
+        let renewed = if current.reattestable { self.attest_again().await } else { self.renew(&current).await };
+        let Err(error) = renewed else { return Ok(()) };
         let task = if current.reattestable { "reattest agent" } else { "rotate agent SVID" };
         error!(%error, subsystem_name = "manager", "Could not {task}");
         match error {
@@ -173,6 +165,7 @@ impl Manager {
     }
 
     async fn renew(&mut self, current: &AgentSvid) -> Result<(), JoinError> {
+        debug!(subsystem_name = "manager", "Rotating agent SVID");
         let core = Arc::clone(&self.core);
         if current.not_after() <= core.clock.now() {
             return Err(JoinError::Refused { status: join::denial(Reason::AgentExpired) });
@@ -181,7 +174,9 @@ impl Manager {
         let renewing = join::renew(channel, &*self.keys, current);
         let svid = core.clock.timeout(CALL_DEADLINE, renewing).await;
         let svid = svid.unwrap_or_else(|_| Err(JoinError::Failed("renewal took too long".to_owned())))?;
-        self.adopt(svid).map_err(|error| JoinError::Failed(error.to_string()))
+        let svid = self.adopt(svid).map_err(|error| JoinError::Failed(error.to_string()))?;
+        info!(spiffe_id = %svid.id, subsystem_name = "manager", "Successfully rotated agent SVID");
+        Ok(())
     }
 
     /// The server knows this agent no more, or not for now.
@@ -190,7 +185,7 @@ impl Manager {
         if reason == Reason::AgentBanned {
             warn!(error, subsystem_name = "manager", "Agent is banned: removing SVID and shutting down");
             self.remember(None)?;
-            return Err(Ended::Banned);
+            return Err(Ended::Banned(error.to_owned()));
         }
         let reattestable = self.core.tls.svid().is_none_or(|svid| svid.reattestable);
         warn!(error, subsystem_name = "manager", "Agent needs to re-attest; will attempt to re-attest");
@@ -203,7 +198,7 @@ impl Manager {
             self.remember(None)?;
             return Err(Ended::MustAttest(reason.as_str_name().to_owned()));
         }
-        match self.attest().await {
+        match self.attest_again().await {
             Ok(()) => {
                 // What the refusal kept from being done is due at once.
                 let now = self.core.clock.now();

@@ -1,12 +1,13 @@
 //! What the server is asked for over and over: entries, bundles, SVIDs.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 
 use steeple_proto::spire::api::server::agent::v1 as pb;
 use steeple_proto::spire::api::server::agent::v1::agent_client::AgentClient;
-use steeple_types::Bundle;
+use steeple_types::{Bundle, Entry};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tracing::debug;
@@ -42,12 +43,7 @@ impl Manager {
         let own = own.ok_or_else(|| Status::internal("the server's bundle is of another trust domain"))?;
         self.follow(own)?;
         for (id, entry) in &entries {
-            let change = match known.get(id) {
-                None => "Entry created",
-                Some(old) if old != entry => "Entry updated",
-                Some(_) => continue,
-            };
-            debug!(entry = %id, selectors_added = entry.selectors.len(), spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "{change}");
+            tell_change(id, known.get(id).map(Arc::as_ref), entry);
         }
         for (id, entry) in known.iter().filter(|(id, _)| !entries.contains_key(*id)) {
             debug!(entry = %id, spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "Entry removed");
@@ -111,6 +107,33 @@ impl Manager {
         let answer = self.core.clock.timeout(CALL_DEADLINE, call).await;
         answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("server did not answer in time")))
     }
+}
+
+/// Tells of a new entry, and of one with other selectors or federated trust domains than before.
+fn tell_change(id: &impl Display, old: Option<&Entry>, new: &Entry) {
+    let selectors_added =
+        new.selectors.iter().filter(|one| !old.is_some_and(|old| old.selectors.contains(one))).count();
+    let selectors_removed =
+        old.map_or(0, |old| old.selectors.iter().filter(|one| !new.selectors.contains(one)).count());
+    let federated_added =
+        new.federates_with.iter().filter(|one| !old.is_some_and(|old| old.federates_with.contains(one))).count();
+    let federated_removed =
+        old.map_or(0, |old| old.federates_with.iter().filter(|one| !new.federates_with.contains(one)).count());
+    if [selectors_added, selectors_removed, federated_added, federated_removed] == [0; 4] {
+        return;
+    }
+    let some = |count: usize| (count > 0).then_some(count);
+    debug!(
+        entry = %id,
+        fed_add = some(federated_added),
+        fed_rem = some(federated_removed),
+        selectors_added = some(selectors_added),
+        selectors_removed = some(selectors_removed),
+        spiffe_id = %new.spiffe_id,
+        subsystem_name = "cache_manager",
+        "{}",
+        if old.is_some() { "Entry updated" } else { "Entry created" }
+    );
 }
 
 fn code_of<T>(outcome: &Result<T, Status>) -> &'static str {

@@ -15,7 +15,7 @@ async fn agent_attests_once_and_remembers_it_over_a_restart() {
     bench.stop().await;
     bench.start().await;
     assert_eq!(bench.server.counted.of("AttestAgent"), 1);
-    assert!(bench.log().contains("SVID is available. Skipping node attestation"));
+    assert!(bench.log().contains("SVID loaded"));
     assert_eq!(bench.remembered(), remembered);
 }
 

@@ -35,6 +35,7 @@ pub(super) async fn handle(
     call.asks("ttl", entry.jwt_svid_ttl);
     call.asks("spiffe_id", entry.spiffe_id.as_str());
     let audience = format!("[{}]", request.audience.join(" "));
+    let in_json = serde_json::json!({ "audience": request.audience }).to_string();
     let mint = JwtRequest {
         id: entry.spiffe_id.clone(),
         audience: request.audience,
@@ -42,6 +43,6 @@ pub(super) async fn handle(
         include_jti: entry.jwt_svid_include_jti,
     };
     let svid = issue_jwt::issue(core, call.actor(), mint, Some(entry.id.clone())).await?;
-    debug!(audience, expiration = %svid.expires_at, spiffe_id = %svid.id, "Server CA successfully signed JWT SVID");
+    debug!(audience, expiration = %svid.expires_at, in_json, spiffe_id = %svid.id, "Server CA successfully signed JWT SVID");
     Ok(pb::NewJwtsvidResponse { svid: Some(jwt_to_pb(svid)) })
 }
