@@ -85,7 +85,12 @@ impl Manager {
         let svid = core.clock.timeout(CALL_DEADLINE, attesting).await;
         let svid = svid.unwrap_or_else(|_| Err(JoinError::Failed("attestation took too long".to_owned())));
         let elapsed = core.clock.monotonic().saturating_sub(began);
-        core.metrics.call("node_attest", svid.as_ref().err().map_or("OK", JoinError::code), elapsed);
+        // SPIRE counts the first attestation apart from those of an agent that had an SVID.
+        let attestor = [("attestor", self.attestor.name().to_owned())];
+        let is_first = core.tls.svid().is_none();
+        let (key, labels): (_, &[_]) =
+            if is_first { ("node_attestor_new_svid", &attestor) } else { ("node_attest", &[]) };
+        core.metrics.call_of(key, labels, svid.as_ref().err().map_or("OK", JoinError::code), elapsed);
         self.adopt(svid?).map_err(|error| JoinError::Failed(error.to_string()))
     }
 

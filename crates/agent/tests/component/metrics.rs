@@ -24,7 +24,7 @@ async fn calls_are_counted_under_the_names_of_spire() {
         "spire_agent_started{version=\"1_16_0\",trust_domain_id=\"example_org\"} 1",
         "spire_agent_sync_entries_total 1",
         "spire_agent_lru_cache_svid_map_size 1",
-        "spire_agent_node_attest{status=\"OK\"} 1",
+        "spire_agent_node_attestor_new_svid{attestor=\"believing\",status=\"OK\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
