@@ -11,10 +11,15 @@ pub(crate) use agent::{agent_run, agent_validate};
 pub(crate) use dev::dev;
 pub(crate) use server::{server_run, server_validate};
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use steeple_clock::Clock;
 use steeple_config::LogSettings;
-use steeple_runtime::tighten_umask;
+use steeple_runtime::{notify_service_manager, tighten_umask};
 use steeple_telemetry::{Format, Level, Log, LogConfig, Metrics};
+
+use crate::commands::Env;
 
 /// Starts the process's log.
 fn start_log(settings: &LogSettings, clock: &Clock) -> anyhow::Result<Log> {
@@ -49,6 +54,21 @@ fn metrics(prefix: &'static str, is_read: bool) -> Metrics {
     }
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Metrics::new(prefix, vec![("host", hostname.trim().to_owned())])
+}
+
+/// Tells the service manager, if one waits for it, that the daemon is ready.
+fn notify_ready(variables: &BTreeMap<String, String>) {
+    if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
+        let _told = notify_service_manager(Path::new(socket), "READY=1");
+    }
+}
+
+/// Tells why a daemon has ended, and yields its exit status.
+fn crashed(env: &mut Env, what: &str, error: &anyhow::Error) -> u8 {
+    let reason = reason(error);
+    tracing::error!(error = reason, "{what}");
+    env.complain(&format!("{reason}\n"));
+    1
 }
 
 /// What went wrong, with its causes; a cause that the text before it tells already is not told again.

@@ -8,12 +8,12 @@ use steeple_agent::config::{self, AgentConfig};
 use steeple_agent::{Agent, Parts};
 use steeple_clock::Clock;
 use steeple_config::LookUp;
-use steeple_runtime::{Shutdown, Signals, notify_service_manager};
+use steeple_runtime::{Shutdown, Signals};
 use steeple_telemetry::Log;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{check_log, close_umask, metrics, plugins, signals, start_log};
+use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -55,15 +55,7 @@ pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
     let variables = env.vars.clone();
     match run(&config, &variables) {
         Ok(()) => 0,
-        Err(error) => {
-            let reason = super::reason(&error);
-            error!(error = reason, "Agent crashed");
-            env.complain(&format!(
-                "{reason}
-"
-            ));
-            1
-        }
+        Err(error) => crashed(env, "Agent crashed", &error),
     }
 }
 
@@ -123,9 +115,7 @@ fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Re
         let signals = Signals::listen()?;
         let proc_root = variables.get("HOST_PROC").filter(|path| !path.is_empty()).map(PathBuf::from);
         let agent = start(config, clock, log.clone(), proc_root.as_deref())?;
-        if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
-            let _told = notify_service_manager(Path::new(socket), "READY=1");
-        }
+        notify_ready(variables);
         tokio::select! {
             ended = agent.run(shutdown.clone()) => {
                 plugins::unloaded(&config.plugins);

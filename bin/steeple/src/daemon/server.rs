@@ -1,7 +1,6 @@
 //! `server run` and `server validate`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +8,17 @@ use anyhow::Context;
 use steeple_audit::{Audit, LogRecorder};
 use steeple_clock::Clock;
 use steeple_config::{LookUp, PluginBlock};
-use steeple_runtime::{Shutdown, Signals, notify_service_manager};
+use steeple_runtime::{Shutdown, Signals};
 use steeple_server::config::{self, ServerConfig};
 use steeple_server::{CallMetrics, LogControl, Parts, Row, Server};
 use steeple_store::{ErrorClass, Store};
 use steeple_store_sql::SqlBackend;
 use steeple_telemetry::{Level, Log, Metrics};
 use tonic::Code;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{check_log, close_umask, metrics, plugins, signals, start_log};
+use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -46,15 +45,7 @@ pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
     let variables = env.vars.clone();
     match run(&config, &variables) {
         Ok(()) => 0,
-        Err(error) => {
-            let reason = super::reason(&error);
-            error!(error = reason, "Server crashed");
-            env.complain(&format!(
-                "{reason}
-"
-            ));
-            1
-        }
+        Err(error) => crashed(env, "Server crashed", &error),
     }
 }
 
@@ -130,9 +121,7 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
         let signals = Signals::listen()?;
         let serve = async {
             let server = start(config, clock, log.clone()).await?;
-            if let Some(socket) = variables.get("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) {
-                let _told = notify_service_manager(Path::new(socket), "READY=1");
-            }
+            notify_ready(variables);
             let ended = server.run(shutdown.clone()).await;
             plugins::unloaded(&config.plugins);
             debug!(subsystem_name = "catalog", "Closing DataStore");
