@@ -22,7 +22,7 @@ const DETAILS: &str = "type.googleapis.com/spire.api.types.PermissionDeniedDetai
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum JoinError {
     /// The server refused, or could not be asked.
-    #[error("failed to attest: rpc error: code = {} desc = {}", steeple_client::code_of(status.code()), with_causes(status))]
+    #[error("failed to receive attestation response: rpc error: code = {} desc = {}", steeple_client::code_of(status.code()), with_causes(status))]
     Refused {
         /// What it said.
         status: Status,

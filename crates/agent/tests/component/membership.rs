@@ -113,7 +113,10 @@ async fn attestation_gives_up_after_a_minute() {
         bench.hand.advance(Duration::from_secs(30));
     }
     let reason = bench.ended().await;
-    assert!(reason.starts_with("failed to attest: rpc error: code = Unavailable desc = "), "{reason}");
+    assert!(
+        reason.starts_with("failed to receive attestation response: rpc error: code = Unavailable desc = "),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
