@@ -1,6 +1,7 @@
 //! Node attestors, both halves of each kind in one module.
 
 pub mod join_token;
+pub mod k8s_psat;
 pub mod x509pop;
 
 use steeple_plugin::{ErrorClass, PluginError};

@@ -1,0 +1,121 @@
+//! An API server over HTTP that knows what a test tells it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewStatus};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+
+use crate::ApiServer;
+
+/// What the API server knows.
+#[derive(Default)]
+pub struct Known {
+    /// What is said of each token; of others, that they are not authentic.
+    pub tokens: BTreeMap<String, TokenReviewStatus>,
+    /// Pods by namespace and name.
+    pub pods: BTreeMap<(String, String), Pod>,
+    /// Nodes by name.
+    pub nodes: BTreeMap<String, Node>,
+    /// Audiences of the reviews that were asked for, in order.
+    pub reviewed: Vec<Option<Vec<String>>>,
+}
+
+/// A running fake of an API server; it ends when dropped.
+pub struct FakeApiServer {
+    known: Arc<Mutex<Known>>,
+    folder: tempfile::TempDir,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl FakeApiServer {
+    /// Starts an API server on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// When there is no port or no folder for its kubeconfig.
+    #[expect(clippy::disallowed_methods, reason = "a test's own server, which ends with the test")]
+    pub async fn start(known: Known) -> std::io::Result<Self> {
+        let known = Arc::new(Mutex::new(known));
+        let router = Router::new()
+            .route("/apis/authentication.k8s.io/v1/tokenreviews", post(review))
+            .route("/api/v1/namespaces/{namespace}/pods/{name}", get(pod))
+            .route("/api/v1/nodes/{name}", get(node))
+            .with_state(known.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let folder = tempfile::tempdir()?;
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": {"server": format!("http://{address}")}}],
+            "users": [{"name": "fake", "user": {}}],
+            "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+        });
+        std::fs::write(folder.path().join("kubeconfig"), kubeconfig.to_string())?;
+        let serving = tokio::spawn(async move {
+            // It ends by being aborted.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { known, folder, serving })
+    }
+
+    /// Path of a kubeconfig file for it.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// How it is reached.
+    pub fn api_server(&self) -> ApiServer {
+        ApiServer::Kubeconfig(self.kubeconfig())
+    }
+
+    /// What it knows, to be read or changed.
+    pub fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
+        with(&mut self.known.lock())
+    }
+}
+
+impl Drop for FakeApiServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+type Shared = State<Arc<Mutex<Known>>>;
+
+async fn review(State(known): Shared, Json(mut review): Json<TokenReview>) -> Response {
+    let mut known = known.lock();
+    known.reviewed.push(review.spec.audiences.clone());
+    review.status = Some(known.tokens.get(&review.spec.token).cloned().unwrap_or_default());
+    (StatusCode::CREATED, Json(review)).into_response()
+}
+
+async fn pod(State(known): Shared, Path(at): Path<(String, String)>) -> Response {
+    found(known.lock().pods.get(&at).cloned(), "pods", &at.1)
+}
+
+async fn node(State(known): Shared, Path(name): Path<String>) -> Response {
+    found(known.lock().nodes.get(&name).cloned(), "nodes", &name)
+}
+
+fn found<K: serde::Serialize>(object: Option<K>, plural: &str, name: &str) -> Response {
+    if let Some(object) = object {
+        return Json(object).into_response();
+    }
+    let status = Status {
+        status: Some("Failure".to_owned()),
+        message: Some(format!("{plural} {name:?} not found")),
+        reason: Some("NotFound".to_owned()),
+        code: Some(404),
+        ..Status::default()
+    };
+    (StatusCode::NOT_FOUND, Json(status)).into_response()
+}
