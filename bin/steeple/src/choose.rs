@@ -1,5 +1,7 @@
 //! The one place that names concrete implementations: which plugin a name of the configuration stands for.
 
+mod k8s;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,10 +67,7 @@ pub(crate) enum ChooseError {
 /// Plugins that SPIRE has and that come later here.
 const LATER: &[(&str, &[&str])] = &[
     ("KeyManager", &["aws_kms", "gcp_kms", "azure_key_vault", "hashicorp_vault"]),
-    (
-        "NodeAttestor",
-        &["aws_iid", "azure_imds", "azure_msi", "gcp_iit", "http_challenge", "k8s_psat", "sshpop", "tpm_devid"],
-    ),
+    ("NodeAttestor", &["aws_iid", "azure_imds", "azure_msi", "gcp_iit", "http_challenge", "sshpop", "tpm_devid"]),
     ("UpstreamAuthority", &["spire", "vault", "aws_pca", "awssecret", "gcp_cas", "cert-manager", "ejbca"]),
     ("CredentialComposer", &["uniqueid"]),
     ("Notifier", &["k8sbundle", "gcs_bundle"]),
@@ -285,6 +284,7 @@ pub(crate) fn server_attestors(
         attestors.push(match plugin.name.as_str() {
             "join_token" => Arc::new(JoinTokenServer),
             "x509pop" => Arc::new(x509pop_server(plugin, trust_domain, clock)?),
+            "k8s_psat" => Arc::new(k8s::psat_server(plugin)?),
             _ => return Err(unknown(plugin)),
         });
     }
@@ -368,6 +368,7 @@ pub(crate) fn agent_attestor(
     let plugin = exactly_one(plugins, "NodeAttestor")?;
     match plugin.name.as_str() {
         "join_token" => Ok(Arc::new(JoinTokenAgent::new(String::new()))),
+        "k8s_psat" => Ok(Arc::new(k8s::psat_agent(plugin)?)),
         "x509pop" => {
             let path = |key: &str| {
                 let path = text(plugin, key)?;

@@ -133,3 +133,49 @@ fn bad_data_of_server_plugins_is_refused() {
     let said = refused(upstream_authority(&disk, &domain, &clock));
     assert_eq!(said, "'cert_file_path' and 'key_file_path' must be set and not empty");
 }
+
+#[test]
+fn k8s_psat_is_read_with_its_clusters() {
+    let server = |data: &str| {
+        let block = plugins(&format!("NodeAttestor \"k8s_psat\" {{ plugin_data {{ {data} }} }}"));
+        refused(server_attestors(&block, &"example.org".parse().unwrap(), &Clock::system()))
+    };
+    let cluster = r#"service_account_allow_list = ["spire:spire-agent"] audience = [] kube_config_file = "k"
+        allowed_node_label_keys = ["zone"] allowed_pod_label_keys = ["app"] use_pod_uid_for_agent_id = true"#;
+    assert_eq!(server(""), "");
+    assert_eq!(server(&format!("clusters = {{ \"one\" = {{ {cluster} }} \"two\" = {{ {cluster} }} }}")), "");
+    assert_eq!(
+        server("clusters = { \"one\" = { audience = [\"a\"] } }"),
+        "cluster \"one\" configuration must have at least one service account allowed"
+    );
+    for bad in ["audience = \"a\"", "service_account_allow_list = \"a:b\"", "use_pod_uid_for_agent_id = \"true\""] {
+        let said = server(&format!("clusters = {{ \"one\" = {{ {bad} }} }}"));
+        assert_eq!(said, "plugin configuration is malformed", "{bad}");
+    }
+    let agent = |data: &str| {
+        let block = plugins(&format!("NodeAttestor \"k8s_psat\" {{ plugin_data {{ {data} }} }}"));
+        refused(agent_attestor(&block, String::new()))
+    };
+    assert_eq!(agent("cluster = \"prod\""), "");
+    assert_eq!(agent("token_path = \"t\""), "missing required cluster block");
+}
+
+#[test]
+fn clusters_have_the_settings_that_their_blocks_say() {
+    let settings = |data: &str| {
+        let block = plugins(&format!("NodeAttestor \"k8s_psat\" {{ plugin_data {{ clusters = {{ {data} }} }} }}"));
+        k8s::psat_clusters(&block[0]).unwrap()
+    };
+    let clusters = settings("\"one\" = { service_account_allow_list = [\"a:b\"] } \"two\" = { audience = [] }");
+    let one = &clusters["one"];
+    assert_eq!(one.audiences, ["spire-server"]);
+    assert_eq!(one.api_server, steeple_k8s::ApiServer::InCluster);
+    assert!(one.service_accounts.contains("a:b") && !one.use_pod_uid_for_agent_id);
+    assert!(clusters["two"].audiences.is_empty());
+    let all = settings(
+        "\"c\" = { kube_config_file = \"k\" allowed_node_label_keys = [\"n\"] allowed_pod_label_keys = [\"p\"] use_pod_uid_for_agent_id = true }",
+    );
+    let all = &all["c"];
+    assert_eq!(all.api_server, steeple_k8s::ApiServer::Kubeconfig("k".into()));
+    assert!(all.node_labels.contains("n") && all.pod_labels.contains("p") && all.use_pod_uid_for_agent_id);
+}
