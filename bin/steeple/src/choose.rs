@@ -2,7 +2,8 @@
 
 mod k8s;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use steeple_clock::Clock;
@@ -16,6 +17,7 @@ use steeple_store_sql::SqlConfig;
 use steeple_types::TrustDomain;
 use steeple_upstream::{DiskAuthority, DiskAuthorityConfig};
 use steeple_workload_attest::docker::{Docker, DockerConfig};
+use steeple_workload_attest::k8s::K8s;
 use steeple_workload_attest::systemd::Systemd;
 use steeple_workload_attest::unix::{Unix, UnixConfig};
 
@@ -75,7 +77,7 @@ const LATER: &[(&str, &[&str])] = &[
         "BundlePublisher",
         &["aws_s3", "azure_blob", "gcp_cloudstorage", "aws_rolesanywhere_trustanchor", "k8s_configmap"],
     ),
-    ("WorkloadAttestor", &["k8s", "slurm"]),
+    ("WorkloadAttestor", &["slurm"]),
     ("SVIDStore", &["aws_secretsmanager", "gcp_secretmanager"]),
 ];
 
@@ -115,6 +117,17 @@ const LATER_KEYS: &[(&str, &str, &[NotYet])] = &[
             key("container_id_cgroup_matchers", "", "other ways to find a container"),
             key("use_new_container_locator", "true", "other ways to find a container"),
             key("docker_host", "", WINDOWS),
+        ],
+    ),
+    (
+        "WorkloadAttestor",
+        "k8s",
+        &[
+            key("use_new_container_locator", "true", "other ways to find a container"),
+            key("verbose_container_locator_logs", "false", "other ways to find a container"),
+            key("disable_kubelet_client", "false", "pods read from the API server"),
+            key("enable_namespace_labels", "false", "pods read from the API server"),
+            key("experimental", "", "signatures of images, pods read from the API server, the Broker API"),
         ],
     ),
 ];
@@ -194,6 +207,16 @@ pub(crate) fn check_kinds(plugins: &[PluginBlock], kinds: &[&str]) -> Result<(),
         Some(plugin) => Err(unknown(plugin)),
         None => check_keys(plugins),
     }
+}
+
+/// Refuses what would run and be of no use, as `validate` does in SPIRE.
+pub(crate) fn check_use(plugins: &[PluginBlock]) -> Result<(), ChooseError> {
+    for plugin in of_kind(plugins, "NodeAttestor").filter(|plugin| plugin.name == "k8s_psat") {
+        if k8s::psat_clusters(plugin)?.is_empty() {
+            return Err(invalid(plugin, "No clusters configured, PSAT attestation is effectively disabled"));
+        }
+    }
+    Ok(())
 }
 
 /// The datastore of a server.
@@ -393,9 +416,10 @@ pub(crate) fn agent_attestor(
 /// The workload attestors of an agent.
 pub(crate) fn workload_attestors(
     plugins: &[PluginBlock],
-    proc_root: Option<&Path>,
+    variables: &BTreeMap<String, String>,
     clock: &Clock,
 ) -> Result<Vec<Arc<dyn WorkloadAttestor>>, ChooseError> {
+    let proc_root = variables.get("HOST_PROC").filter(|path| !path.is_empty()).map(PathBuf::from);
     let mut attestors: Vec<Arc<dyn WorkloadAttestor>> = Vec::new();
     for plugin in of_kind(plugins, "WorkloadAttestor") {
         attestors.push(match plugin.name.as_str() {
@@ -405,10 +429,11 @@ pub(crate) fn workload_attestors(
                     workload_size_limit: number(plugin, "workload_size_limit", 0)?,
                     ..UnixConfig::default()
                 };
-                config.proc_root = proc_root.map_or(config.proc_root, Path::to_path_buf);
+                config.proc_root = proc_root.clone().unwrap_or(config.proc_root);
                 Arc::new(Unix::new(config))
             }
             "docker" => Arc::new(docker(plugin, clock)?),
+            "k8s" => Arc::new(K8s::new(k8s::workload(plugin, variables)?, clock.clone())),
             "systemd" => Arc::new(Systemd::new()),
             _ => return Err(unknown(plugin)),
         });

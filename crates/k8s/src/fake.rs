@@ -1,4 +1,8 @@
-//! An API server over HTTP that knows what a test tells it.
+//! Fakes over HTTP: an API server that knows what a test tells it, and a kubelet.
+
+mod kubelet;
+
+pub use kubelet::FakeKubelet;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,9 +1,12 @@
 //! How Kubernetes is reached.
 //!
-//! The API's objects and the client come from `kube`; here is how a client is made, with bounds for its waits.
+//! The API's objects and the client come from `kube`; here is how a client is made, with bounds for its waits, and a
+//! client of kubelets, which are no API servers: their certificates are often their own.
 
 mod api;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod kubelet;
+pub mod pod;
 
 pub use api::{ApiServer, ConnectError};

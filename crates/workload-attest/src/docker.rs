@@ -12,7 +12,7 @@ use steeple_plugin::{ErrorClass, PluginError, WorkloadAttestor};
 use steeple_types::Selector;
 
 use self::daemon::{Container, Daemon, DaemonError};
-use self::locator::{Engine, LocatorError};
+use self::locator::Engine;
 use crate::KIND;
 
 const NAME: &str = "docker";
@@ -106,7 +106,8 @@ impl WorkloadAttestor for Docker {
     }
 
     async fn attest(&self, pid: u32) -> Result<Vec<Selector>, PluginError> {
-        let Some(found) = locator::locate(&self.config.root, pid).map_err(located_wrongly)? else {
+        let Some(found) = locator::locate(&self.config.root, pid).map_err(|error| crate::unlocated(NAME, &error))?
+        else {
             return Ok(Vec::new());
         };
         let daemon = self.daemon(found.engine);
@@ -128,15 +129,6 @@ impl WorkloadAttestor for Docker {
         }
         Ok(crate::selectors(NAME, values))
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
-fn located_wrongly(error: LocatorError) -> PluginError {
-    let class = match error {
-        LocatorError::Unreadable { .. } => ErrorClass::Internal,
-        LocatorError::Conflict { .. } => ErrorClass::Unfit,
-    };
-    PluginError::new(KIND, NAME, class, error.to_string())
 }
 
 fn check_template(template: &str) -> Result<(), &'static str> {

@@ -1,19 +1,32 @@
-//! Workload attestors: `unix`, `docker` (with podman) and `systemd`.
+//! Workload attestors: `unix`, `docker` (with podman), `k8s` and `systemd`.
 //!
-//! Each tells the selectors of a process from what the kernel, a container daemon or systemd says of it.
+//! Each tells the selectors of a process from what the kernel, a container daemon, a kubelet or systemd says of it.
 
+mod container;
 pub mod docker;
+pub mod k8s;
 pub mod systemd;
 pub mod unix;
 
 use steeple_plugin::{ErrorClass, PluginError};
 use steeple_types::Selector;
 
+use self::container::LocatorError;
+
 /// Type of these plugins in error texts.
 const KIND: &str = "workloadattestor";
 
 fn internal(name: &str, message: impl Into<String>) -> PluginError {
     PluginError::new(KIND, name, ErrorClass::Internal, message)
+}
+
+/// That the container of a process can't be told.
+fn unlocated(name: &str, error: &LocatorError) -> PluginError {
+    let class = match error {
+        LocatorError::Unreadable { .. } => ErrorClass::Internal,
+        LocatorError::Conflict { .. } => ErrorClass::Unfit,
+    };
+    PluginError::new(KIND, name, class, error.to_string())
 }
 
 /// Turns `(sub-selector, value)` pairs into selectors of the type `name`; a pair without a value is left out.

@@ -23,10 +23,9 @@ struct Case {
 }
 
 /// The keys and plugins of the record that come later.
-const LATER: [&str; 7] = [
+const LATER: [&str; 6] = [
     "federation {",
     "proxy_protocol_trusted_cidrs",
-    "k8s_psat",
     "availability_target",
     "authorized_delegates",
     "jwt_svid_cache_hit_timeout",

@@ -1,13 +1,21 @@
 //! Plugins for Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use steeple_config::{Block, PluginBlock};
+use steeple_config::{Block, PluginBlock, parse_duration};
 use steeple_k8s::ApiServer;
+use steeple_k8s::kubelet::{Credentials, Kubelet, Port, Verification};
 use steeple_node_attest::k8s_psat::{K8sPsatAgent, K8sPsatAgentConfig, K8sPsatCluster, K8sPsatServer};
+use steeple_workload_attest::k8s::K8sConfig;
 
-use super::{ChooseError, invalid, text};
+use super::{ChooseError, flag, invalid, number, text};
+
+/// Where a pod finds its service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// The kubelet's secure port.
+const SECURE_PORT: i64 = 10250;
 
 /// The agent's half of `k8s_psat`.
 pub(super) fn psat_agent(plugin: &PluginBlock) -> Result<K8sPsatAgent, ChooseError> {
@@ -49,4 +57,76 @@ fn psat_cluster(plugin: &PluginBlock, block: &Block<'_>) -> Result<K8sPsatCluste
         pod_labels: set("allowed_pod_label_keys")?,
         use_pod_uid_for_agent_id: block.bool("use_pod_uid_for_agent_id").map_err(malformed)?.unwrap_or_default(),
     })
+}
+
+/// What the workload attestor `k8s` is told; `variables` are those of the environment.
+pub(super) fn workload(plugin: &PluginBlock, variables: &BTreeMap<String, String>) -> Result<K8sConfig, ChooseError> {
+    let attempts = number(plugin, "max_poll_attempts", 0)?;
+    let pause = duration(plugin, "poll_retry_interval", "poll retry interval")?;
+    // Files are read each time, so this has no effect; it is checked all the same.
+    duration(plugin, "reload_interval", "reload interval")?;
+    let port = kubelet_port(plugin)?;
+    let variable = text(plugin, "node_name_env")?;
+    let variable = if variable.is_empty() { "MY_NODE_NAME" } else { variable.as_str() };
+    let configured = text(plugin, "node_name")?;
+    let node_name = if configured.is_empty() { variables.get(variable).cloned() } else { Some(configured) };
+    let kubelet = Kubelet { node_name: node_name.filter(|name| !name.is_empty()), port };
+    Ok(K8sConfig {
+        root: PathBuf::from("/"),
+        kubelet,
+        max_poll_attempts: u32::try_from(attempts).ok().filter(|attempts| *attempts > 0).unwrap_or(60),
+        poll_retry_interval: pause.unwrap_or(Duration::from_millis(500)),
+        disable_container_selectors: flag(plugin, "disable_container_selectors", false)?,
+    })
+}
+
+fn duration(plugin: &PluginBlock, key: &str, what: &str) -> Result<Option<Duration>, ChooseError> {
+    let written = text(plugin, key)?;
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let parsed = parse_duration(&written);
+    let parsed = parsed.map_err(|error| invalid(plugin, format!("unable to parse {what}: {error}")))?;
+    Ok(Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()))
+}
+
+fn kubelet_port(plugin: &PluginBlock) -> Result<Port, ChooseError> {
+    let (read_only, secure) = (number(plugin, "kubelet_read_only_port", 0)?, number(plugin, "kubelet_secure_port", 0)?);
+    let port = |key: &str, value: i64| {
+        u16::try_from(value).map_err(|_| invalid(plugin, format!("{key} {value} is not a port")))
+    };
+    match (read_only > 0, secure > 0) {
+        (true, true) => Err(invalid(plugin, "cannot use both the read-only and secure port")),
+        (true, false) => Ok(Port::ReadOnly(port("kubelet_read_only_port", read_only)?)),
+        (false, given) => Ok(Port::Secure {
+            port: port("kubelet_secure_port", if given { secure } else { SECURE_PORT })?,
+            verification: verification(plugin)?,
+            credentials: credentials(plugin)?,
+        }),
+    }
+}
+
+fn verification(plugin: &PluginBlock) -> Result<Verification, ChooseError> {
+    let authorities = path_or(plugin, "kubelet_ca_path", "ca.crt")?;
+    let skip = flag(plugin, "skip_kubelet_verification", false)?;
+    Ok(if skip { Verification::Skip } else { Verification::Authorities(authorities) })
+}
+
+fn credentials(plugin: &PluginBlock) -> Result<Credentials, ChooseError> {
+    let (certificate, key) = (text(plugin, "certificate_path")?, text(plugin, "private_key_path")?);
+    let token = path_or(plugin, "token_path", "token")?;
+    if flag(plugin, "use_anonymous_authentication", false)? {
+        return Ok(Credentials::Anonymous);
+    }
+    match (certificate.is_empty(), key.is_empty()) {
+        (true, true) => Ok(Credentials::Token(token)),
+        (false, false) => Ok(Credentials::Certificate { certificate: certificate.into(), key: key.into() }),
+        (false, true) => Err(invalid(plugin, "the private key path is required with the certificate path")),
+        (true, false) => Err(invalid(plugin, "the certificate path is required with the private key path")),
+    }
+}
+
+fn path_or(plugin: &PluginBlock, key: &str, name: &str) -> Result<PathBuf, ChooseError> {
+    let path = text(plugin, key)?;
+    Ok(if path.is_empty() { Path::new(SERVICE_ACCOUNT).join(name) } else { PathBuf::from(path) })
 }

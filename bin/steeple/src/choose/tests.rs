@@ -63,7 +63,7 @@ fn plugins_that_come_later_are_refused_by_name() {
         }
     }
     let block = plugins("WorkloadAttestor \"windows\" { plugin_data {} }");
-    let said = refused(workload_attestors(&block, None, &Clock::system()));
+    let said = refused(workload_attestors(&block, &BTreeMap::new(), &Clock::system()));
     assert_eq!(
         said,
         "plugin \"WorkloadAttestor\"/\"windows\" is for Windows, which steeple does not run on: remove it"
@@ -178,4 +178,47 @@ fn clusters_have_the_settings_that_their_blocks_say() {
     let all = &all["c"];
     assert_eq!(all.api_server, steeple_k8s::ApiServer::Kubeconfig("k".into()));
     assert!(all.node_labels.contains("n") && all.pod_labels.contains("p") && all.use_pod_uid_for_agent_id);
+}
+
+#[test]
+fn k8s_is_read_with_its_kubelet() {
+    use steeple_k8s::kubelet::{Credentials, Port, Verification};
+    let variables = BTreeMap::from([("MY_NODE_NAME".to_owned(), "n1".to_owned()), ("N".to_owned(), "n2".to_owned())]);
+    let read = |data: &str| {
+        let block = plugins(&format!("WorkloadAttestor \"k8s\" {{ plugin_data {{ {data} }} }}"));
+        k8s::workload(&block[0], &variables)
+    };
+    let secure = |data: &str| match read(data).unwrap().kubelet.port {
+        Port::Secure { port, verification, credentials } => (port, verification, credentials),
+        Port::ReadOnly(port) => panic!("read-only port {port}"),
+    };
+    let account = std::path::Path::new("/var/run/secrets/kubernetes.io/serviceaccount");
+    let default = (10250, Verification::Authorities(account.join("ca.crt")), Credentials::Token(account.join("token")));
+    assert_eq!(secure(""), default);
+    assert_eq!(secure("kubelet_ca_path = \"ca\"").1, Verification::Authorities("ca".into()));
+    assert_eq!(secure("skip_kubelet_verification = true").1, Verification::Skip);
+    assert_eq!(secure("token_path = \"t\"").2, Credentials::Token("t".into()));
+    assert_eq!(secure("use_anonymous_authentication = true").2, Credentials::Anonymous);
+    let certificate = Credentials::Certificate { certificate: "c".into(), key: "k".into() };
+    assert_eq!(secure("certificate_path = \"c\" private_key_path = \"k\"").2, certificate);
+    assert_eq!(read("kubelet_read_only_port = 10255").unwrap().kubelet.port, Port::ReadOnly(10255));
+    for (data, name) in [("", "n1"), ("node_name_env = \"N\"", "n2"), ("node_name = \"n3\"", "n3")] {
+        assert_eq!(read(data).unwrap().kubelet.node_name.as_deref(), Some(name));
+    }
+    assert_eq!(read("node_name_env = \"ABSENT\"").unwrap().kubelet.node_name, None);
+    let usual = read("").unwrap();
+    assert_eq!((usual.max_poll_attempts, usual.poll_retry_interval.as_millis()), (60, 500));
+    let set = read("max_poll_attempts = 3 poll_retry_interval = \"2s\" disable_container_selectors = true").unwrap();
+    assert_eq!((set.max_poll_attempts, set.poll_retry_interval.as_secs()), (3, 2));
+    assert!(set.disable_container_selectors && !usual.disable_container_selectors);
+    for (data, reason) in [
+        ("kubelet_read_only_port = 1 kubelet_secure_port = 2", "cannot use both the read-only and secure port"),
+        ("kubelet_secure_port = 70000", "kubelet_secure_port 70000 is not a port"),
+        ("certificate_path = \"c\"", "the private key path is required with the certificate path"),
+        ("private_key_path = \"k\"", "the certificate path is required with the private key path"),
+        ("poll_retry_interval = \"x\"", "unable to parse poll retry interval: time: invalid duration \"x\""),
+        ("reload_interval = \"x\"", "unable to parse reload interval: time: invalid duration \"x\""),
+    ] {
+        assert_eq!(refused(read(data)), reason, "{data}");
+    }
 }

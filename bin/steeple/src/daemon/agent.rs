@@ -1,7 +1,6 @@
 //! `agent run` and `agent validate`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use steeple_agent::config::{self, AgentConfig};
@@ -65,9 +64,8 @@ pub(crate) fn agent_validate(env: &mut Env, arguments: &[String]) -> u8 {
     let checked = match config {
         Err(AgentFailure::Told(status)) => return status,
         Err(AgentFailure::Config(reason)) => Err(reason),
-        Ok(config) => {
-            check_log(&config.log).and_then(|_| check_plugins(&config, &env.clock).map_err(|error| error.to_string()))
-        }
+        Ok(config) => check_log(&config.log)
+            .and_then(|_| check_plugins(&config, &env.vars, &env.clock).map_err(|error| error.to_string())),
     };
     match checked {
         Ok(()) => {
@@ -96,10 +94,14 @@ fn load(env: &mut Env, arguments: &[String]) -> Result<AgentConfig, AgentFailure
         .map_err(|error| AgentFailure::Config(error.to_string()))
 }
 
-fn check_plugins(config: &AgentConfig, clock: &Clock) -> Result<(), choose::ChooseError> {
+fn check_plugins(
+    config: &AgentConfig,
+    variables: &BTreeMap<String, String>,
+    clock: &Clock,
+) -> Result<(), choose::ChooseError> {
     choose::check_kinds(&config.plugins, KINDS)?;
     choose::agent_attestor(&config.plugins, config.join_token.clone())?;
-    choose::workload_attestors(&config.plugins, None, clock).map(|_| ())
+    choose::workload_attestors(&config.plugins, variables, clock).map(|_| ())
 }
 
 fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
@@ -113,8 +115,7 @@ fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Re
     runtime.block_on(async {
         let shutdown = Shutdown::new();
         let signals = Signals::listen()?;
-        let proc_root = variables.get("HOST_PROC").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let agent = start(config, clock, log.clone(), proc_root.as_deref())?;
+        let agent = start(config, clock, log.clone(), variables)?;
         notify_ready(variables);
         tokio::select! {
             ended = agent.run(shutdown.clone()) => {
@@ -129,7 +130,12 @@ fn run(config: &AgentConfig, variables: &BTreeMap<String, String>) -> anyhow::Re
 }
 
 /// Makes an agent of a configuration: the one place where its parts come together.
-pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Option<&Path>) -> anyhow::Result<Agent> {
+pub(super) fn start(
+    config: &AgentConfig,
+    clock: Clock,
+    log: Log,
+    variables: &BTreeMap<String, String>,
+) -> anyhow::Result<Agent> {
     info!(
         data_dir = %config.settings.data_dir.display(),
         version = SPIRE_VERSION,
@@ -141,7 +147,7 @@ pub(super) fn start(config: &AgentConfig, clock: Clock, log: Log, proc_root: Opt
     let parts = Parts {
         key_manager: choose::agent_keys(&config.plugins)?,
         node_attestor: choose::agent_attestor(&config.plugins, config.join_token.clone())?,
-        workload_attestors: choose::workload_attestors(&config.plugins, proc_root, &clock)?,
+        workload_attestors: choose::workload_attestors(&config.plugins, variables, &clock)?,
         metrics: metrics("spire_agent", config.settings.prometheus.is_some()),
         log,
         clock,

@@ -8,6 +8,7 @@ mod identity;
 mod paths;
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -133,7 +134,7 @@ async fn work(
     let admin = connect_unix(&paths.server_socket);
     let token = if is_joined(paths, clock)? { String::new() } else { join_token(&admin, options).await? };
     let config = paths.agent_config(&options.trust_domain, port, &token)?;
-    let agent = agent::start(&config, clock.clone(), log.clone(), None)?;
+    let agent = agent::start(&config, clock.clone(), log.clone(), &BTreeMap::new())?;
     let mut running = pin!(agent.run(shutdown.clone()));
     let shown = async {
         let identity = obtain(&admin, options, paths, clock).await?;

@@ -94,7 +94,8 @@ fn check_plugins(config: &ServerConfig, clock: &Clock) -> Result<(), choose::Cho
     choose::datastore(plugins)?;
     choose::server_attestors(plugins, trust_domain, clock)?;
     choose::upstream_authority(plugins, trust_domain, clock)?;
-    choose::server_keys(plugins).map(|_| ())
+    choose::server_keys(plugins)?;
+    choose::check_use(plugins)
 }
 
 fn load(env: &mut Env, arguments: &[String]) -> Result<ServerConfig, u8> {

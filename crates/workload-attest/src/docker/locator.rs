@@ -1,13 +1,8 @@
-//! Finds the container of a process by its cgroups.
-//!
-//! The kernel owns `/proc/<pid>/cgroup`, so it comes first; `mountinfo`, which a workload can shape by its mount
-//! namespace, is read only when the cgroups tell nothing.
+//! Finds the container of a process, and whose container it is.
 
-use std::io;
 use std::path::Path;
 
-/// Length of a container ID in hexadecimal digits.
-const ID_LENGTH: usize = 64;
+use crate::container::{self, LocatorError, Look};
 
 /// Whose container it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,76 +21,20 @@ pub(super) struct Located {
     pub(super) engine: Engine,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LocatorError {
-    #[error("unable to obtain cgroups: {path}: {source}")]
-    Unreadable { path: String, source: io::Error },
-    #[error("multiple container IDs found ({previous:?}, {current:?})")]
-    Conflict { previous: String, current: String },
-}
-
 /// The container of the process `pid` under `root`, if it runs in one.
 pub(super) fn locate(root: &Path, pid: u32) -> Result<Option<Located>, LocatorError> {
-    let process = root.join("proc").join(pid.to_string());
-    let cgroups = read(&process.join("cgroup"))?;
-    located(&cgroups, || read(&process.join("mountinfo")))
+    let (cgroup, mountinfo) = container::texts(root, pid)?;
+    located(&cgroup, mountinfo)
 }
 
 /// The container that the text of `cgroup`, or else that of `mountinfo`, tells of.
 pub(super) fn located(
-    cgroups: &str,
+    cgroup: &str,
     mountinfo: impl FnOnce() -> Result<String, LocatorError>,
 ) -> Result<Option<Located>, LocatorError> {
-    let groups: Vec<&str> = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).collect();
-    let mut id = agreed_id(groups.iter().copied())?;
-    if id.is_none() {
-        id = agreed_id(mountinfo()?.lines().filter_map(cgroup_mount_root))?;
-    }
-    Ok(id.map(|container_id| Located { container_id, engine: engine(&groups) }))
-}
-
-/// A process that is gone reads as empty: it is no container's.
-fn read(path: &Path) -> Result<String, LocatorError> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(LocatorError::Unreadable { path: path.display().to_string(), source }),
-        Ok(text) => Ok(text),
-    }
-}
-
-/// Root of a cgroup mount in a line of mountinfo; the whole hierarchy mounted (`/`) tells nothing.
-fn cgroup_mount_root(line: &str) -> Option<&str> {
-    let (mount, file_system) = line.split_once(" - ")?;
-    let kind = file_system.split(' ').next()?;
-    let root = mount.split(' ').nth(3)?;
-    (matches!(kind, "cgroup" | "cgroup2") && root != "/").then_some(root)
-}
-
-/// The container ID that all `paths` agree on. Once one names a container the others must name the same one.
-fn agreed_id<'a>(paths: impl Iterator<Item = &'a str>) -> Result<Option<String>, LocatorError> {
-    let mut agreed: Option<&str> = None;
-    for path in paths {
-        let found = container_id(path);
-        match (agreed, found) {
-            (Some(previous), current) if current != Some(previous) => {
-                return Err(LocatorError::Conflict {
-                    previous: previous.to_owned(),
-                    current: current.unwrap_or_default().to_owned(),
-                });
-            }
-            (_, found) => agreed = found,
-        }
-    }
-    Ok(agreed.map(str::to_owned))
-}
-
-/// The last segment's container ID: 64 hexadecimal digits that stand as a word.
-fn container_id(path: &str) -> Option<&str> {
-    path.rsplit('/').find_map(|segment| {
-        segment
-            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-            .find(|word| word.len() == ID_LENGTH && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    })
+    let found = container::located(cgroup, mountinfo, Look::Containers)?;
+    let groups: Vec<&str> = container::groups(cgroup).collect();
+    Ok(found.map(|found| Located { container_id: found.id, engine: engine(&groups) }))
 }
 
 fn engine(groups: &[&str]) -> Engine {
