@@ -165,8 +165,8 @@ mod tests {
         located(cgroup, || Ok(String::new()), Look::ContainersAndPods)
     }
 
-    fn in_pod() -> Option<Container> {
-        Some(Container { id: A.to_owned(), pod_uid: Some(POD.to_owned()) })
+    fn in_pod() -> Container {
+        Container { id: A.to_owned(), pod_uid: Some(POD.to_owned()) }
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
             format!("/kubepods.slice/kubepods-pod{under}.slice/crio-{A}.scope/container"),
             format!("/../../pod{POD}/{A}"),
         ] {
-            assert_eq!(found(&format!("0::{path}\n")).unwrap(), in_pod(), "{path}");
+            assert_eq!(found(&format!("0::{path}\n")).unwrap(), Some(in_pod()), "{path}");
         }
         let own = found(&format!("0::/../{A}\n")).unwrap();
         assert_eq!(own, Some(Container { id: A.to_owned(), pod_uid: None }), "a container of the agent's own pod");
@@ -193,8 +193,8 @@ mod tests {
         let node = "b".repeat(64);
         let with = format!("0::/docker/{node}/kubepods/besteffort/pod{POD}/{A}");
         let without = format!("1:x:/docker/{node}/system.slice/containerd.service");
-        assert_eq!(found(&format!("{with}\n{without}\n")).unwrap(), in_pod());
-        assert_eq!(found(&format!("{without}\n{with}\n")).unwrap(), in_pod());
+        assert_eq!(found(&format!("{with}\n{without}\n")).unwrap(), Some(in_pod()));
+        assert_eq!(found(&format!("{without}\n{with}\n")).unwrap(), Some(in_pod()));
     }
 
     #[test]

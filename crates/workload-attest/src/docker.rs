@@ -20,15 +20,6 @@ const NAME: &str = "docker";
 const RETRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// The ID of the container that the texts of `/proc/<pid>/cgroup` and `mountinfo` tell of, if they do.
-///
-/// # Errors
-/// A text when they name more than one.
-pub fn container_of(cgroup: &str, mountinfo: &str) -> Result<Option<String>, String> {
-    let found = locator::located(cgroup, || Ok(mountinfo.to_owned())).map_err(|error| error.to_string())?;
-    Ok(found.map(|located| located.container_id))
-}
-
 /// What the `docker` attestor is told by its configuration.
 #[derive(Clone, Debug)]
 pub struct DockerConfig {

@@ -16,6 +16,15 @@ use self::container::LocatorError;
 /// Type of these plugins in error texts.
 const KIND: &str = "workloadattestor";
 
+/// ID of the container, and UID of its pod, that the texts of `/proc/<pid>/cgroup` and `mountinfo` tell of, if they do.
+///
+/// # Errors
+/// A text when they name more than one.
+pub fn container_and_pod_of(cgroup: &str, mountinfo: &str) -> Result<Option<(String, Option<String>)>, String> {
+    let found = container::located(cgroup, || Ok(mountinfo.to_owned()), container::Look::ContainersAndPods);
+    Ok(found.map_err(|error| error.to_string())?.map(|found| (found.id, found.pod_uid)))
+}
+
 fn internal(name: &str, message: impl Into<String>) -> PluginError {
     PluginError::new(KIND, name, ErrorClass::Internal, message)
 }

@@ -87,7 +87,7 @@ fn duration(plugin: &PluginBlock, key: &str, what: &str) -> Result<Option<Durati
     }
     let parsed = parse_duration(&written);
     let parsed = parsed.map_err(|error| invalid(plugin, format!("unable to parse {what}: {error}")))?;
-    Ok(Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()))
+    Ok(Some(parsed).filter(|duration| !duration.is_zero()))
 }
 
 fn kubelet_port(plugin: &PluginBlock) -> Result<Port, ChooseError> {
