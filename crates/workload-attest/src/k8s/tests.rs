@@ -124,10 +124,14 @@ async fn container_that_is_not_known_yet_is_waited_for() {
     let bench = Bench::new(Vec::new(), |config| config.max_poll_attempts = 1000).await;
     let kubelet = &bench.kubelet;
     let path = path(MAIN);
-    let (found, ()) = tokio::join!(bench.attest(&path), async {
-        kubelet.asked(2).await;
-        kubelet.set(vec![pod()]);
-    });
+    let attest = bench.attest(&path);
+    tokio::pin!(attest);
+    tokio::select! {
+        ended = &mut attest => panic!("it did not wait: {ended:?}"),
+        () = kubelet.asked(2) => {}
+    }
+    kubelet.set(vec![pod()]);
+    let found = attest.await;
     assert!(found.unwrap().contains(&"container-name:main".to_owned()));
 }
 
