@@ -33,26 +33,36 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
     let mut inside = run::cargo();
     inside.args(["test", "--workspace", "--no-fail-fast", "--exclude", INTEROP]);
+    let skipped = noting_skipped(&mut inside, require)?;
     if !follow(&mut inside, &mut report)? && report.failed.is_empty() {
         broken.push("the workspace's tests did not all build or run");
     }
+    let unrun = report.skip(&std::fs::read_to_string(skipped)?);
     let before = report.passed.len() + report.failed.len();
     let skipped = interop(&mut report, &mut broken, require)?;
-    let cases = report.passed.len() + report.failed.len() - before;
-    close(&report, &broken, skipped, cases, require)
+    let cases = report.passed.len() + report.failed.len() + skipped - before;
+    let others = if unrun > 0 { format!("\nother tests without what they need: {unrun}") } else { String::new() };
+    let counts = format!("interop cases: {cases}, of them without a peer: {skipped}{others}");
+    close(&report, &broken, &counts, require)
+}
+
+/// Has a test run note in a file, which is returned, the tests that had not what they need.
+fn noting_skipped(tests: &mut Command, require: bool) -> Result<PathBuf> {
+    let skipped = run::notes()?.join("tests-skipped.txt");
+    std::fs::write(&skipped, "").with_context(|| format!("writing {}", skipped.display()))?;
+    tests.env("STEEPLE_SKIPPED", &skipped);
+    if require {
+        tests.env("STEEPLE_REQUIRE_PEERS", "1");
+    }
+    Ok(skipped)
 }
 
 /// Runs the interop cases against the program; returns how many lacked a peer.
 fn interop(report: &mut Report, broken: &mut Vec<&str>, require: bool) -> Result<usize> {
-    let skipped = run::notes()?.join("tests-skipped.txt");
-    std::fs::write(&skipped, "").with_context(|| format!("writing {}", skipped.display()))?;
     let mut outside = run::cargo();
     outside.args(["test", "--package", INTEROP, "--no-fail-fast", "--", "--test-threads=4"]);
     outside.env("STEEPLE_BIN", program()).env("STEEPLE_PEERS", peers::cache());
-    outside.env("STEEPLE_SKIPPED", &skipped);
-    if require {
-        outside.env("STEEPLE_REQUIRE_PEERS", "1");
-    }
+    let skipped = noting_skipped(&mut outside, require)?;
     let failed = report.failed.len();
     if !follow(&mut outside, report)? && report.failed.len() == failed {
         broken.push("the interop cases did not build or run");
@@ -104,7 +114,7 @@ fn lines(reader: PipeReader) -> Receiver<String> {
     receiver
 }
 
-fn close(report: &Report, broken: &[&str], skipped: usize, cases: usize, require: bool) -> Result<()> {
+fn close(report: &Report, broken: &[&str], counts: &str, require: bool) -> Result<()> {
     list(&run::notes()?.join(TESTS_RAN), report)?;
     let absent = peers::absent();
     for peer in &absent {
@@ -116,12 +126,11 @@ fn close(report: &Report, broken: &[&str], skipped: usize, cases: usize, require
     for fault in broken {
         println!("error: {fault}");
     }
-    let cases = format!("interop cases: {cases}, of them without a peer: {skipped}");
-    println!("{cases}");
+    println!("{counts}");
     let missing = if require { absent.len() } else { 0 };
     let failed = report.failed.len() + broken.len() + missing;
     let closing = format!("{} passed, {failed} failed", report.passed.len());
-    std::fs::write(run::notes()?.join("summary.txt"), format!("{cases}\n{closing}\n"))?;
+    std::fs::write(run::notes()?.join("summary.txt"), format!("{counts}\n{closing}\n"))?;
     println!("{closing}");
     if failed > 0 {
         bail!("{failed} failed");

@@ -20,7 +20,7 @@ mod target;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use dispatch::Hook;
+pub(crate) use dispatch::{HELP, Hook};
 pub(crate) use env::Env;
 pub(crate) use goflag::{FlagError, FlagSet};
 

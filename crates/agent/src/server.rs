@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls_pki_types::ServerName;
+use steeple_client::DialError;
 use steeple_crypto::tls::{ServerVerification, TlsSource, client_config};
 use steeple_types::TrustDomain;
 use tokio::net::TcpStream;
@@ -69,9 +70,11 @@ impl ServerConnection {
         let dial = service_fn(move |_| {
             let (connector, host, name) = (connector.clone(), host.clone(), name.clone());
             async move {
-                let tcp = TcpStream::connect((host.as_str(), port)).await?;
-                tcp.set_nodelay(true)?;
-                Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, tcp).await?))
+                let unreached = |error| DialError::dial("tcp", format_args!("{host}:{port}"), &error);
+                let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(unreached)?;
+                tcp.set_nodelay(true).map_err(unreached)?;
+                let tls = connector.connect(name, tcp).await.map_err(|error| DialError::handshake(&error))?;
+                Ok::<_, DialError>(TokioIo::new(tls))
             }
         });
         let endpoint = Endpoint::from_static("https://spire-server")
@@ -93,7 +96,8 @@ pub(crate) fn with_causes(status: &tonic::Status) -> String {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
         let next = error.to_string();
-        if !text.contains(&next) {
+        // tonic's own word tells nothing beside what it wraps.
+        if next != "transport error" && !text.contains(&next) {
             text.push_str(": ");
             text.push_str(&next);
         }

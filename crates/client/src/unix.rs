@@ -7,18 +7,10 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use crate::os_text;
+use crate::DialError;
 
 /// The `:authority` of calls over a Unix socket, that of Go's gRPC library.
 const AUTHORITY: &str = "http://localhost";
-
-/// Why the socket could not be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("connection error: desc = \"transport: Error while dialing: dial unix {address}: connect: {reason}\"")]
-struct DialError {
-    address: String,
-    reason: String,
-}
 
 /// A channel to the socket at `path`, connected by the first call on it.
 ///
@@ -34,7 +26,7 @@ pub fn connect_unix_as(path: &Path, address: String) -> Channel {
         let (path, address) = (path.clone(), address.clone());
         async move {
             let stream = UnixStream::connect(&path).await;
-            stream.map(TokioIo::new).map_err(|error| DialError { address, reason: os_text(&error) })
+            stream.map(TokioIo::new).map_err(|error| DialError::dial("unix", address, &error))
         }
     });
     Endpoint::from_static(AUTHORITY).connect_with_connector_lazy(connector)

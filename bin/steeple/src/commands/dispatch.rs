@@ -10,7 +10,11 @@ use super::env::Env;
 use super::target::Target;
 
 /// A command that the rest of the program provides: it takes the arguments after its name and returns an exit status.
+/// `-h` alone makes it tell its flags.
 pub(crate) type Hook = fn(&mut Env, &[String]) -> u8;
+
+/// The flag for help, in the form that hooks are given.
+pub(crate) const HELP: &str = "-h";
 
 /// What stands behind a command's name.
 #[derive(Clone, Copy)]
@@ -64,6 +68,10 @@ impl Program {
         }
         if line.help {
             env.complain(&self.help_of(&line.path, row));
+            if let Some(Row { kind: Kind::Hook(hook), .. }) = row {
+                env.complain("\n");
+                hook(env, &[HELP.to_owned()]);
+            }
             return 0;
         }
         if line.flag_before_command {
@@ -232,7 +240,7 @@ mod tests {
         assert_eq!(run("").0, 127);
         assert_eq!(run("nosuchcommand").0, 127);
         assert_eq!(run("-h").0, 0);
-        assert_eq!(run("run -h").0, 0);
+        assert_eq!(run("run -h"), (0, "Does it\n\n-h".into()), "a hook tells its flags itself");
         assert_eq!(run("-x run").0, 1);
         assert_eq!(run("-version"), (0, "1.16.0-x\n".into()));
         assert_eq!(run("localauthority jwt show"), (1, "Error: not available yet: localauthority jwt show\n".into()));

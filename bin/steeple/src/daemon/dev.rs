@@ -23,19 +23,31 @@ use steeple_types::TrustDomain;
 use self::identity::{Identity, is_joined, join_token, obtain};
 use self::paths::Paths;
 use super::{agent, server, signals};
-use crate::commands::{Env, SPIRE_VERSION};
+use crate::commands::{Env, HELP as ASKED, SPIRE_VERSION};
 
 const USAGE: &str = "there are --once, --state-dir DIR, --trust-domain NAME, --port N";
+const HELP: &str = concat!(
+    "    --once                 Shows the identity and ends.\n",
+    "    --state-dir DIR        Folder of everything that is kept (~/.local/state/steeple).\n",
+    "    --trust-domain NAME    Trust domain (example.org).\n",
+    "    --port N               TCP port of the server, on the loopback interface (8081).\n",
+);
 
 struct Options {
     state_dir: PathBuf,
     trust_domain: TrustDomain,
     port: u16,
     once: bool,
+    /// The arguments that make the same server and agent stay.
+    lasting: Vec<String>,
 }
 
 /// `steeple dev`.
 pub(crate) fn dev(env: &mut Env, arguments: &[String]) -> u8 {
+    if arguments == [ASKED] {
+        env.complain(HELP);
+        return 0;
+    }
     match options(env, arguments).and_then(|options| run(env, &options)) {
         Ok(()) => 0,
         Err(error) => {
@@ -73,7 +85,8 @@ fn options(env: &Env, arguments: &[String]) -> anyhow::Result<Options> {
     let trust_domain = TrustDomain::parse(&trust_domain).with_context(|| format!("--trust-domain {trust_domain:?}"))?;
     // Commands are shown with these paths, and may be run from anywhere.
     let state_dir = std::path::absolute(&state_dir).with_context(|| format!("--state-dir {}", state_dir.display()))?;
-    Ok(Options { state_dir, trust_domain, port, once })
+    let lasting = arguments.iter().filter(|argument| *argument != "--once").cloned().collect();
+    Ok(Options { state_dir, trust_domain, port, once, lasting })
 }
 
 fn run(env: &mut Env, options: &Options) -> anyhow::Result<()> {
@@ -163,6 +176,7 @@ fn show(env: &mut Env, options: &Options, paths: &Paths, identity: &Identity, to
         log: &paths.log,
         took,
         stays: !options.once,
+        lasting: &options.lasting,
     };
     std::io::Write::write_all(&mut env.stdout, report::render(identity, &around)?.as_bytes())?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::slice;
 
-use crate::commands::{Env, FlagError, FlagSet};
+use crate::commands::{Env, FlagError, FlagSet, HELP};
 
 /// What was given on the command line.
 pub(super) struct Given {
@@ -80,6 +80,10 @@ pub(super) fn read(env: &mut Env, arguments: &[String], flags: &'static [Flag], 
             Slot::Switch(on) => set.boolean(on, names, flag.key),
         }
     }
+    if arguments == [HELP] {
+        env.complain(&format!("Flags, with the key that each stands for:\n{}", set.usage()));
+        return Err(0);
+    }
     if let Err(error) = set.parse(arguments).map(|_| ()) {
         if error == FlagError::Unknown("namedPipeName".to_owned()) {
             env.complain("flag -namedPipeName is for Windows, which steeple does not run on; use -socketPath\n");
@@ -108,6 +112,15 @@ mod tests {
             assert_eq!(status, 1);
             streams.err().lines().next().unwrap_or_default().to_owned()
         })
+    }
+
+    #[test]
+    fn help_tells_each_flag_with_its_key() {
+        let (mut env, streams) = env();
+        assert_eq!(read(&mut env, &[HELP.to_owned()], FLAGS, "conf/server/server.conf").err(), Some(0));
+        for word in ["-config", "-expandEnv", "-logLevel", "log_level", "-serverPort"] {
+            assert!(streams.err().contains(word), "{word}: {}", streams.err());
+        }
     }
 
     #[test]

@@ -113,10 +113,9 @@ async fn attestation_gives_up_after_a_minute() {
         bench.hand.advance(Duration::from_secs(30));
     }
     let reason = bench.ended().await;
-    assert!(
-        reason.starts_with("failed to receive attestation response: rpc error: code = Unavailable desc = "),
-        "{reason}"
-    );
+    let handshake = "failed to receive attestation response: rpc error: code = Unavailable desc = connection error: \
+                     desc = \"transport: authentication handshake failed: ";
+    assert!(reason.starts_with(handshake) && reason.ends_with('"'), "{reason}");
 }
 
 #[tokio::test]

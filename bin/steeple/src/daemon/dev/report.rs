@@ -21,6 +21,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) log: &'a Path,
     pub(super) took: Duration,
     pub(super) stays: bool,
+    /// Arguments with which `dev` would stay.
+    pub(super) lasting: &'a [String],
 }
 
 pub(super) fn render(identity: &Identity, around: &Surroundings<'_>) -> anyhow::Result<String> {
@@ -56,7 +58,9 @@ pub(super) fn render(identity: &Identity, around: &Surroundings<'_>) -> anyhow::
     if around.stays {
         writeln!(out, "Try next, in another terminal")?;
     } else {
-        writeln!(out, "Try next, once `{program} dev` serves (without --once)")?;
+        let words =
+            std::iter::once("dev").chain(around.lasting.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+        writeln!(out, "Try next, once `{program} {words}` serves (without --once)")?;
     }
     writeln!(out, "  {program} agent api fetch x509 -socketPath {agent}")?;
     writeln!(out, "  {program} agent api fetch jwt -audience {AUDIENCE} -socketPath {agent}")?;
