@@ -159,6 +159,16 @@ fn shape_of_json(line: &str) -> Option<Shape> {
     Some((level.as_str()?.to_owned(), message, fields))
 }
 
+/// A call's line without what a failure adds to it: which calls fail while an authority rotates or a ban is on its way is
+/// up to the moment.
+fn as_if_it_went_well(shape: &Shape) -> Shape {
+    let (level, message, mut fields) = shape.clone();
+    if message.starts_with("API accessed: ") {
+        fields.retain(|field| field != "status_code" && field != "status_message");
+    }
+    (level, message, fields)
+}
+
 #[test]
 fn one_life_of_agents_that_attest_again_is_told_in_the_json_of_spire() {
     let (server, agents) = Life::lead_again().unwrap();
@@ -175,7 +185,9 @@ fn one_life_of_agents_that_attest_again_is_told_in_the_json_of_spire() {
         };
         let known: BTreeSet<Shape> = shapes(in_text, shape).into_iter().chain(wanted.iter().map(plain)).collect();
         let told: BTreeSet<Shape> = ours.iter().map(plain).collect();
-        let more = missing(&told, &known, &[OURS]);
+        let mut unexpected = told.clone();
+        unexpected.retain(|shape| !known.contains(&as_if_it_went_well(shape)));
+        let more = missing(&unexpected, &known, &[OURS]);
         assert!(more.is_empty(), "not of SPIRE: {}", more.join("\n"));
         let lacks = missing(&known, &told, &[except]);
         assert!(lacks.is_empty(), "{}", lacks.join("\n"));
