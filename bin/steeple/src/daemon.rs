@@ -28,6 +28,15 @@ fn start_log(settings: &LogSettings, clock: &Clock) -> anyhow::Result<Log> {
     Ok(log)
 }
 
+/// Loads a configuration while what is said goes to standard output: the log that it asks for is not open yet.
+fn telling<T>(clock: &Clock, load: impl FnOnce() -> T) -> T {
+    let config = LogConfig { level: Level::Info, format: Format::Text, file: None, source_location: false };
+    match Log::new(&config, clock.clone()) {
+        Ok((_log, subscriber)) => tracing::subscriber::with_default(subscriber, load),
+        Err(_) => load(),
+    }
+}
+
 /// What the settings of a daemon's log ask for.
 fn check_log(settings: &LogSettings) -> Result<LogConfig, String> {
     let level = Level::from_name(&settings.level)

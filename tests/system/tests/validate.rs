@@ -66,3 +66,20 @@ fn masked(text: &str) -> Result<String> {
     let resolver = Regex::new("(could not resolve bind address \"[^\"]*\"): .*")?;
     Ok(resolver.replace(text, "$1").into_owned())
 }
+
+#[test]
+fn run_names_the_keys_that_nobody_knows() {
+    let common = "trust_domain = \"x\"\ndata_dir = \"d\"\nlog_lvl = \"info\"\nnosuch = 1";
+    for (program, own) in [
+        ("server", "bind_address = \"127.0.0.1\"\nbind_port = 1"),
+        ("agent", "server_address = \"127.0.0.1\"\nserver_port = 1\ninsecure_bootstrap = true"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("c.conf"), format!("{program} {{ {common}\n{own} }}\nplugins {{ }}")).unwrap();
+        let mut command = Command::new(binary().unwrap());
+        let output = command.args([program, "run", "-config", "c.conf"]).current_dir(folder.path()).output().unwrap();
+        let (said, log) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        let line = format!("msg=\"Unknown configuration detected\" keys=\"log_lvl,nosuch\" section={program}\n");
+        assert!(log.contains("level=error") && log.ends_with(&line), "{log}{said}");
+    }
+}

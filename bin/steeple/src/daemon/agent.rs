@@ -12,7 +12,7 @@ use steeple_telemetry::Log;
 use tracing::{info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log};
+use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log, telling};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -43,7 +43,8 @@ const KINDS: &[&str] = &["KeyManager", "NodeAttestor", "WorkloadAttestor"];
 
 /// `agent run`.
 pub(crate) fn agent_run(env: &mut Env, arguments: &[String]) -> u8 {
-    let config = match load(env, arguments) {
+    let clock = env.clock.clone();
+    let config = match telling(&clock, || load(env, arguments)) {
         Ok(config) => config,
         Err(AgentFailure::Told(status)) => return status,
         Err(AgentFailure::Config(reason)) => {

@@ -18,7 +18,7 @@ use tonic::Code;
 use tracing::{debug, info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log};
+use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log, telling};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -38,7 +38,8 @@ const KINDS: &[&str] = &["DataStore", "KeyManager", "NodeAttestor", "UpstreamAut
 
 /// `server run`.
 pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
-    let config = match load(env, arguments) {
+    let clock = env.clock.clone();
+    let config = match telling(&clock, || load(env, arguments)) {
         Ok(config) => config,
         Err(status) => return status,
     };
