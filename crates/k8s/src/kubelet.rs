@@ -115,18 +115,6 @@ impl Kubelet {
         list.map_err(|_| self.unreachable("no answer within 10 s"))?
     }
 
-    /// Reads the files that the configuration names, to see early whether they can be used.
-    ///
-    /// # Errors
-    /// [`KubeletError::File`].
-    pub fn check(&self) -> Result<(), KubeletError> {
-        if let Port::Secure { verification, credentials, .. } = &self.port {
-            tls::client_config(self.node_name.is_some(), verification, credentials)?;
-            token(credentials)?;
-        }
-        Ok(())
-    }
-
     async fn ask(&self) -> Result<Vec<Pod>, KubeletError> {
         let (host, port) = self.address();
         let connect = || async move {
