@@ -130,6 +130,7 @@ impl Agent {
         let Self { core, mut manager, remembered } = self;
         count_start(&core);
         let supervisor = Supervisor::new(shutdown.clone(), core.clock.clone());
+        spawn_followers(&core, &supervisor);
         let mut outcome = spawn_web(&core, &supervisor).await;
         if outcome.is_ok() {
             match shutdown.until(Box::pin(manager.join(&remembered))).await {
@@ -175,6 +176,15 @@ async fn serve(core: &Arc<Core>, manager: Manager, supervisor: &Supervisor) -> R
     shutdown.triggered().await;
     let reason = ended.lock().take();
     reason.map_or(Ok(()), |reason| Err(reason.into()))
+}
+
+/// What workload attestors answer from is followed from the start, so that it is there when the first workload asks.
+fn spawn_followers(core: &Arc<Core>, supervisor: &Supervisor) {
+    let (core, shutdown) = (Arc::clone(core), supervisor.shutdown().clone());
+    supervisor.spawn("workload attestors", OnExit::Log, async move {
+        core.attestation.follow(&shutdown).await;
+        Ok::<_, String>(())
+    });
 }
 
 /// Health and metrics over HTTP, as far as the configuration asks for them.

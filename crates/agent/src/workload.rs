@@ -7,6 +7,7 @@ use futures::future::join_all;
 use steeple_clock::Clock;
 use steeple_net::UnixPeer;
 use steeple_plugin::WorkloadAttestor;
+use steeple_runtime::Shutdown;
 use steeple_telemetry::Metrics;
 use steeple_types::Selector;
 use tonic::Status;
@@ -25,6 +26,11 @@ pub(crate) struct Attestation {
 impl Attestation {
     pub(crate) fn new(attestors: Vec<Arc<dyn WorkloadAttestor>>, clock: Clock, metrics: Metrics) -> Self {
         Self { attestors, clock, metrics }
+    }
+
+    /// Keeps up to date what the attestors answer from.
+    pub(crate) async fn follow(&self, shutdown: &Shutdown) {
+        join_all(self.attestors.iter().map(|attestor| attestor.follow(shutdown))).await;
     }
 
     /// The selectors of the caller, by all attestors at once. One that fails is passed over; when all fail, or when the

@@ -7,6 +7,8 @@ mod api;
 #[cfg(feature = "fake")]
 pub mod fake;
 pub mod kubelet;
+mod permission;
 pub mod pod;
 
 pub use api::{ApiServer, ConnectError};
+pub use permission::{Permission, Scope};

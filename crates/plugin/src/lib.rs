@@ -13,4 +13,4 @@ pub use error::{ErrorClass, PluginError};
 pub use key_manager::{KeyManager, ManagedKey};
 pub use node_attestor::{AgentNodeAttestor, AttestationAttempt, Conversation, NodeAttestor, NodeClaims, Origin};
 pub use upstream_authority::{JwtKeyPublication, MintedX509Ca, UpstreamAuthority};
-pub use workload_attestor::WorkloadAttestor;
+pub use workload_attestor::{MountedPod, WorkloadAttestor};

@@ -1,9 +1,23 @@
 //! Workload attestors tell what a process is.
 
 use async_trait::async_trait;
+use steeple_runtime::Shutdown;
 use steeple_types::Selector;
 
 use crate::PluginError;
+
+/// A pod, as the one who mounts a volume into it knows it: the kubelet told, and not the pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountedPod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Name of its service account.
+    pub service_account: String,
+}
 
 /// Tells the selectors of a process.
 #[async_trait]
@@ -18,4 +32,16 @@ pub trait WorkloadAttestor: Send + Sync {
     /// # Errors
     /// [`PluginError`] when the process can't be looked at.
     async fn attest(&self, pid: u32) -> Result<Vec<Selector>, PluginError>;
+
+    /// Selectors of whoever calls from `pod`, by a socket that only this pod has; none when this attestor knows processes
+    /// alone.
+    ///
+    /// # Errors
+    /// [`PluginError`] when the pod isn't known, or isn't the one that was mounted.
+    async fn attest_pod(&self, _pod: &MountedPod) -> Result<Vec<Selector>, PluginError> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps up to date what this attestor answers from, until `shutdown` is triggered. Most keep nothing.
+    async fn follow(&self, _shutdown: &Shutdown) {}
 }
