@@ -2,6 +2,7 @@
 
 mod arm64;
 mod bench;
+mod cluster;
 mod docs;
 mod fuzz;
 #[cfg(test)]
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND
   docs                       paths and tests named in the documents exist; rustdoc is clean
   test [--require-peers]     all tests; a missing peer is listed, or with the flag fails
   peers [install [NAME…]]    lists the programs that tests talk to, or installs them
+  cluster COMMAND            a Kubernetes cluster to develop and test on
   fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
   soak [--seconds N]         the long drills: fuzzes each target (60 s), kills fifty times, measures
   bench --against-spire      measures steeple beside Go SPIRE in the same run";
@@ -50,6 +52,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "docs" => docs::check(),
         "test" => test::run(rest),
         "peers" => peers::run(rest),
+        "cluster" => cluster::run(rest),
         "fuzz" => fuzz::run(rest),
         "soak" => soak::run(rest),
         "bench" => bench::run(rest),

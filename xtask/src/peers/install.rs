@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::list::{Peer, Source};
-use crate::run;
+use crate::{cluster, run};
 
 const TRIES: u32 = 3;
 
@@ -35,6 +35,7 @@ fn install(peer: &Peer, cache: &Path) -> Result<()> {
         Source::Go(module, package) => go(peer.name, module, package, cache),
         Source::Python(packages, _) => python(packages, &cache.join(peer.name)),
         Source::Debian(package, _) => debian(package),
+        Source::Cluster => run::succeed(cluster::bed(cache).arg("build")),
         Source::Cargo(version) => cargo(peer.name, version, cache),
     }
 }

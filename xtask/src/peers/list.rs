@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::run;
+use crate::{cluster, run};
 
 /// A program that tests talk to.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) enum Source {
     Python(&'static [&'static str], &'static str),
     /// A Debian package and the program (or, by its whole path, the file) that it brings.
     Debian(&'static str, &'static str),
+    /// What the cluster in `tests/cluster/bed` is made of, which its script builds and knows how to find.
+    Cluster,
     /// A Rust program of the same name, with its exact version.
     Cargo(&'static str),
 }
@@ -30,6 +32,7 @@ pub(crate) enum Source {
 pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "spire-server", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-server") },
     Peer { name: "spire-agent", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-agent") },
+    Peer { name: "kubernetes", source: Source::Cluster },
     Peer { name: "workload", source: Source::Go("clients", "./cmd/workload") },
     Peer { name: "oracle", source: Source::Go("clients", "./cmd/oracle") },
     Peer { name: "grpc-python", source: Source::Python(&["grpcio", "protobuf"], "python") },
@@ -55,6 +58,7 @@ impl Peer {
     pub(crate) fn find(&self, cache: &Path) -> Option<PathBuf> {
         match self.source {
             Source::Debian(_, program) => run::on_path(program),
+            Source::Cluster => cluster::ready(cache).then(cluster::script),
             _ => Some(self.place(cache)).filter(|path| path.exists()),
         }
     }
@@ -64,6 +68,7 @@ impl Peer {
         match self.source {
             Source::Python(_, program) => cache.join(self.name).join("bin").join(program),
             Source::Debian(_, program) => PathBuf::from(program),
+            Source::Cluster => cluster::script(),
             Source::Go(..) | Source::Cargo(_) => cache.join("bin").join(self.name),
         }
     }

@@ -1,0 +1,58 @@
+//! `cargo xtask cluster`: a Kubernetes cluster to develop and test on, made by `tests/cluster/bed/cluster`.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{peers, run};
+
+const USAGE: &str = "\
+usage: cargo xtask cluster COMMAND
+  up                              makes a cluster and waits until it is ready
+  down                            removes it
+  kubectl ARGS…                   kubectl as cluster admin
+  load-image [--user UID] NAME ROOTFS_DIR [CMD…]
+                                  gives the node an image made of a folder
+  load-image ARCHIVE              the same with an image archive
+  exec CMD…                       runs a command on the node, with KUBECONFIG set
+  status | env                    what runs; where its configuration and logs are
+$STEEPLE_CLUSTER names it (default: default), and clusters of several names stand side by side;
+tests/cluster/bed/cluster help tells the rest";
+
+/// The script that knows every kind of cluster.
+pub(crate) fn script() -> PathBuf {
+    run::root().join("tests/cluster/bed/cluster")
+}
+
+/// The script, for clusters of this machine alone.
+pub(crate) fn bed(cache: &Path) -> Command {
+    let mut bed = Command::new(script());
+    bed.env("STEEPLE_PEERS", cache).env("STEEPLE_CLUSTER_MODE", "bed");
+    bed
+}
+
+/// Whether such a cluster can be made without installing or building anything.
+pub(crate) fn ready(cache: &Path) -> bool {
+    bed(cache).arg("check").output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs one command of the cluster.
+///
+/// # Errors
+/// When the command is missing or the script cannot be started; the command's own failure is its exit status.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    match arguments.first().map(String::as_str) {
+        None => bail!("{USAGE}"),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(_) => {
+            // Takes this process's place, so that signals, terminal and exit status are the command's own.
+            let failure = Command::new(script()).args(arguments).env("STEEPLE_PEERS", peers::cache()).exec();
+            Err(failure).with_context(|| format!("starting {}", script().display()))
+        }
+    }
+}
