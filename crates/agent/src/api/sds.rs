@@ -1,5 +1,6 @@
 //! Envoy's secret discovery service (SDS v3).
 
+mod refusals;
 mod secrets;
 mod stream;
 

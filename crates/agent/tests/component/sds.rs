@@ -1,6 +1,7 @@
 //! Envoy's secret discovery: `StreamSecrets` and `FetchSecrets`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use prost::Message;
 use prost_types::value::Kind;
@@ -40,6 +41,15 @@ fn secrets(answer: &pb::DiscoveryResponse) -> BTreeMap<String, tls::secret::Type
 
 fn names(answer: &pb::DiscoveryResponse) -> Vec<String> {
     secrets(answer).into_keys().collect()
+}
+
+/// Names that were refused, with code and reason.
+pub(crate) fn refusals(errors: &[pb::ResourceError]) -> Vec<(String, Code, String)> {
+    let told = |error: &pb::ResourceError| {
+        let (name, status) = (error.resource_name.clone().unwrap(), error.error_detail.clone().unwrap());
+        (name.name, Code::from_i32(status.code), status.message)
+    };
+    errors.iter().map(told).collect()
 }
 
 async fn fetch(bench: &Bench, request: pb::DiscoveryRequest) -> Result<pb::DiscoveryResponse, Status> {
@@ -110,7 +120,35 @@ async fn unknown_name_does_not_spoil_the_others() {
     federated(&mut bench).await;
     let answer = fetch(&bench, asks(&["default", "spiffe://example.org/not-mine"])).await.unwrap();
     assert_eq!(names(&answer), ["default"]);
+    let text = "workload is not authorized for the requested identities [\"spiffe://example.org/not-mine\"]";
+    let expected = ("spiffe://example.org/not-mine".to_owned(), Code::PermissionDenied, text.to_owned());
+    assert_eq!(refusals(&answer.resource_errors), [expected]);
     assert!(bench.log().contains("Workload is not authorized for the requested identity"));
+}
+
+/// What istio-agent serves from files reaches this agent when the sidecar was started without regard to the socket.
+#[tokio::test]
+async fn name_of_a_file_is_refused_with_the_way_out_and_the_stream_goes_on() {
+    let mut bench = Bench::new().await;
+    bench.entry("a", &["w"]).await;
+    let mut envoy = Envoy::of(&bench, asks(&["file-root:system"])).await;
+    let first = envoy.next().await;
+    assert!(first.resources.is_empty());
+    let [(name, code, text)] = refusals(&first.resource_errors).try_into().unwrap();
+    assert_eq!((name.as_str(), code), ("file-root:system", Code::NotFound));
+    assert!(text.contains("WORKLOAD_IDENTITY_SOCKET_FILE"), "{text}");
+    envoy.reply(&first, &["file-root:system"]).await;
+    let both = ["default", "file-cert:key.pem~cert.pem"];
+    envoy.reply(&first, &both).await;
+    let second = envoy.next().await;
+    assert_eq!(names(&second), ["default"]);
+    assert_eq!(refusals(&second.resource_errors)[0].0, "file-cert:key.pem~cert.pem");
+    // A change of what was found is told; the refusal is in the log once.
+    bench.pass(Duration::from_mins(33)).await;
+    bench.settle().await;
+    envoy.reply(&second, &both).await;
+    assert_ne!(envoy.next().await.version_info, second.version_info);
+    assert_eq!(bench.log().matches("Envoy asks for a file of its pod").count(), 2);
 }
 
 #[tokio::test]
@@ -217,8 +255,12 @@ async fn workload_without_identity_has_the_own_bundle_and_its_svid_when_it_comes
     let status = fetch(&bench, asks(&["default"])).await.unwrap_err();
     assert_eq!(refusal(&status), (Code::PermissionDenied, "no identity issued"));
     let mut envoy = Envoy::of(&bench, asks(&["default"])).await;
+    let refused = envoy.next().await;
+    assert!(refused.resources.is_empty() && refused.resource_errors.len() == 1, "{refused:?}");
     bench.entry("a", &["w"]).await;
-    assert_eq!(names(&envoy.next().await), ["default"]);
+    let answer = envoy.next().await;
+    assert_eq!(names(&answer), ["default"]);
+    assert!(answer.resource_errors.is_empty());
 }
 
 #[tokio::test]

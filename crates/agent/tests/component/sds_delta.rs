@@ -6,10 +6,10 @@ use steeple_proto::envoy::service::discovery::v3 as pb;
 use steeple_proto::google::rpc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 use crate::bench::{Bench, in_time, next};
-use crate::sds::client;
+use crate::sds::{client, refusals};
 
 struct Envoy {
     requests: mpsc::Sender<pb::DeltaDiscoveryRequest>,
@@ -62,12 +62,30 @@ async fn unknown_name_is_told_as_removed_and_comes_when_it_is_there() {
     let first = envoy.next().await;
     assert_eq!(names(&first), ["default"]);
     assert_eq!(first.removed_resources, ["spiffe://example.org/b"]);
+    let [(name, code, _)] = refusals(&first.resource_errors).try_into().unwrap();
+    assert_eq!((name.as_str(), code), ("spiffe://example.org/b", Code::PermissionDenied));
     bench.entry("b", &["w"]).await;
     let second = envoy.next().await;
     assert_eq!(names(&second), ["spiffe://example.org/b"]);
     bench.operator().delete("b").await;
     bench.settle().await;
     assert_eq!(envoy.next().await.removed_resources, ["spiffe://example.org/b"]);
+}
+
+#[tokio::test]
+async fn name_of_a_file_is_refused_with_the_way_out_and_told_once() {
+    let mut bench = Bench::new().await;
+    bench.entry("a", &["w"]).await;
+    let mut envoy = Envoy::of(&bench, subscribes(&["file-root:system"])).await;
+    let first = envoy.next().await;
+    assert_eq!(first.removed_resources, ["file-root:system"]);
+    let [(name, code, text)] = refusals(&first.resource_errors).try_into().unwrap();
+    assert_eq!((name.as_str(), code), ("file-root:system", Code::NotFound));
+    assert!(text.contains("WORKLOAD_IDENTITY_SOCKET_FILE"), "{text}");
+    envoy.requests.send(subscribes(&["default"])).await.unwrap();
+    let second = envoy.next().await;
+    assert_eq!(names(&second), ["default"]);
+    assert!(second.resource_errors.is_empty() && second.removed_resources.is_empty(), "{second:?}");
 }
 
 #[tokio::test]

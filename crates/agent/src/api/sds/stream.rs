@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tonic::{Status, Streaming};
 use tracing::warn;
 
+use super::refusals::{Logged, refusals};
 use super::secrets::{Names, Secrets, secrets};
 use super::{Answers, SECRET};
 use crate::core::Core;
@@ -26,12 +27,13 @@ struct Feed {
     state: watch::Receiver<Arc<Snapshot>>,
     names: Option<Names>,
     nonce: String,
+    logged: Logged,
 }
 
 impl Feed {
     fn new(core: Arc<Core>, selectors: Vec<Selector>) -> Self {
         let state = core.cache.subscribe();
-        Self { core, selectors, state, names: None, nonce: String::new() }
+        Self { core, selectors, state, names: None, nonce: String::new(), logged: Logged::default() }
     }
 
     /// The secrets under the names asked for; `None` as long as an SVID is missing. A workload without an identity has the
@@ -45,13 +47,7 @@ impl Feed {
         }
         let names = self.names.clone().unwrap_or_else(|| Names::of(&self.core.settings.sds, None));
         let found = secrets(&snapshot, &mine, &names, asked)?;
-        for name in asked.iter().filter(|name| !found.contains_key(*name)) {
-            warn!(
-                resource_names = name,
-                subsystem_name = "endpoints",
-                "Workload is not authorized for the requested identity"
-            );
-        }
+        self.logged.note(asked, &found);
         Ok(Some(found))
     }
 
@@ -87,11 +83,11 @@ pub(super) async fn once(
     if secrets.is_empty() {
         return Err(Status::permission_denied("no identity issued"));
     }
-    Ok(response(&secrets, String::new()))
+    Ok(response(&secrets, &request.resource_names, String::new()))
 }
 
-/// An answer with all secrets; its version is the hash of theirs.
-fn response(secrets: &Secrets, nonce: String) -> pb::DiscoveryResponse {
+/// An answer with all secrets and why names are without; its version is the hash of the secrets'.
+fn response(secrets: &Secrets, asked: &[String], nonce: String) -> pb::DiscoveryResponse {
     let versions: String = secrets.values().map(|secret| secret.version.as_str()).collect();
     let hash = digest::sha256(versions.as_bytes());
     pb::DiscoveryResponse {
@@ -99,6 +95,7 @@ fn response(secrets: &Secrets, nonce: String) -> pb::DiscoveryResponse {
         resources: secrets.values().map(|secret| secret.any.clone()).collect(),
         type_url: SECRET.to_owned(),
         nonce,
+        resource_errors: refusals(asked, secrets),
         ..pb::DiscoveryResponse::default()
     }
 }
@@ -133,10 +130,10 @@ impl Whole {
             if let Some(asked) = self.asked.clone()
                 && let Some(secrets) = self.feed.secrets(&asked)?
                 && self.last.as_ref() != Some(&secrets)
-                // There is nothing to tell of names that stand for nothing yet.
-                && !(self.last.is_none() && secrets.is_empty())
+                // There is nothing to tell whoever takes all that there is.
+                && !(self.last.is_none() && secrets.is_empty() && asked.is_empty())
             {
-                let answer = response(&secrets, self.feed.new_nonce()?);
+                let answer = response(&secrets, &asked, self.feed.new_nonce()?);
                 self.last = Some(secrets);
                 return Ok(Some(answer));
             }
@@ -216,11 +213,13 @@ impl Delta {
         let asked: Vec<String> = self.asked.iter().cloned().collect();
         let Some(secrets) = self.feed.secrets(&asked)? else { return Ok(None) };
         let mut answer = pb::DeltaDiscoveryResponse { type_url: SECRET.to_owned(), ..Default::default() };
+        let mut told = Vec::new();
         for name in &asked {
             let version = secrets.get(name).map(|secret| secret.version.clone()).unwrap_or_default();
             if self.sent.get(name) == Some(&version) {
                 continue;
             }
+            told.push(name.clone());
             match secrets.get(name) {
                 Some(secret) => answer.resources.push(pb::Resource {
                     version: version.clone(),
@@ -232,9 +231,10 @@ impl Delta {
             }
             self.sent.insert(name.clone(), version);
         }
-        if answer.resources.is_empty() && answer.removed_resources.is_empty() {
+        if told.is_empty() {
             return Ok(None);
         }
+        answer.resource_errors = refusals(&told, &secrets);
         answer.nonce = self.feed.new_nonce()?;
         Ok(Some(answer))
     }
