@@ -123,11 +123,9 @@ const LATER_KEYS: &[(&str, &str, &[NotYet])] = &[
         "WorkloadAttestor",
         "k8s",
         &[
-            key("use_new_container_locator", "true", "other ways to find a container"),
-            key("verbose_container_locator_logs", "false", "other ways to find a container"),
-            key("disable_kubelet_client", "false", "pods read from the API server"),
-            key("enable_namespace_labels", "false", "pods read from the API server"),
-            key("experimental", "", "signatures of images, pods read from the API server, the Broker API"),
+            key("sigstore", "", "signatures of images"),
+            key("experimental.sigstore", "", "signatures of images"),
+            key("experimental.broker", "", "the Broker API"),
         ],
     ),
 ];

@@ -48,6 +48,15 @@ impl ApiServer {
     /// # Errors
     /// [`ConnectError`] when there is no usable configuration; whether the server answers is seen at the first call.
     pub async fn connect(&self) -> Result<Client, ConnectError> {
+        self.client(Some(DEADLINE)).await
+    }
+
+    /// A client for answers that go on and on. How long one may be silent the caller has to say.
+    pub(crate) async fn connect_for_streams(&self) -> Result<Client, ConnectError> {
+        self.client(None).await
+    }
+
+    async fn client(&self, silence: Option<Duration>) -> Result<Client, ConnectError> {
         let mut config = match self {
             Self::InCluster => Config::incluster().map_err(|error| ConnectError::InCluster(error.to_string()))?,
             Self::Kubeconfig(path) => {
@@ -58,7 +67,7 @@ impl ApiServer {
             }
         };
         config.connect_timeout = Some(DEADLINE);
-        config.read_timeout = Some(DEADLINE);
+        config.read_timeout = silence;
         config.write_timeout = Some(DEADLINE);
         Client::try_from(config).map_err(|error| ConnectError::Client(error.to_string()))
     }

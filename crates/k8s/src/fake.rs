@@ -1,15 +1,17 @@
 //! Fakes over HTTP: an API server that knows what a test tells it, and a kubelet.
 
+mod collections;
 mod kubelet;
 
+pub use collections::{Asked, FakeCollection};
 pub use kubelet::FakeKubelet;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,6 +21,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
+use self::collections::Collections;
 use crate::ApiServer;
 
 /// What the API server knows.
@@ -37,6 +40,7 @@ pub struct Known {
 /// A running fake of an API server; it ends when dropped.
 pub struct FakeApiServer {
     known: Arc<Mutex<Known>>,
+    collections: Collections,
     folder: tempfile::TempDir,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -49,11 +53,14 @@ impl FakeApiServer {
     #[expect(clippy::disallowed_methods, reason = "a test's own server, which ends with the test")]
     pub async fn start(known: Known) -> std::io::Result<Self> {
         let known = Arc::new(Mutex::new(known));
+        let collections = Collections::default();
+        let listed = Router::new().fallback(get(collection)).with_state(Arc::clone(&collections));
         let router = Router::new()
             .route("/apis/authentication.k8s.io/v1/tokenreviews", post(review))
             .route("/api/v1/namespaces/{namespace}/pods/{name}", get(pod))
             .route("/api/v1/nodes/{name}", get(node))
-            .with_state(known.clone());
+            .with_state(known.clone())
+            .fallback_service(listed);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let folder = tempfile::tempdir()?;
@@ -68,7 +75,7 @@ impl FakeApiServer {
             // It ends by being aborted.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { known, folder, serving })
+        Ok(Self { known, collections, folder, serving })
     }
 
     /// Path of a kubeconfig file for it.
@@ -79,6 +86,11 @@ impl FakeApiServer {
     /// How it is reached.
     pub fn api_server(&self) -> ApiServer {
         ApiServer::Kubeconfig(self.kubeconfig())
+    }
+
+    /// The collection whose objects are listed and watched at `path`, such as `/api/v1/pods`.
+    pub fn collection(&self, path: &str) -> FakeCollection {
+        self.collections.lock().entry(path.to_owned()).or_insert_with(FakeCollection::new).clone()
     }
 
     /// What it knows, to be read or changed.
@@ -108,6 +120,25 @@ async fn pod(State(known): Shared, Path(at): Path<(String, String)>) -> Response
 
 async fn node(State(known): Shared, Path(name): Path<String>) -> Response {
     found(known.lock().nodes.get(&name).cloned(), "nodes", &name)
+}
+
+/// A list, a stream of changes, or an object that has no namespace.
+async fn collection(
+    State(collections): State<Collections>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let query = collections::Query::of(&query.unwrap_or_default(), accept);
+    let at = |path: &str| collections.lock().get(path).cloned();
+    if let Some(all) = at(uri.path()) {
+        return if query.watch { all.stream(query) } else { all.list(&query) };
+    }
+    match uri.path().rsplit_once('/').and_then(|(path, name)| Some((at(path)?, name))) {
+        Some((all, name)) => all.object("", name, &query),
+        None => found(None::<()>, "objects", uri.path()),
+    }
 }
 
 fn found<K: serde::Serialize>(object: Option<K>, plural: &str, name: &str) -> Response {

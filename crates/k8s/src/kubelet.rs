@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use crate::pod::{Pod, PodList};
+use crate::pod::{self, Pod};
 
 /// Longest wait for an answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -156,8 +156,7 @@ impl Kubelet {
                 let body = String::from_utf8_lossy(&body).chars().take(200).collect();
                 return Err(KubeletError::Refused { status: status.as_u16(), body });
             }
-            let list = serde_json::from_slice::<PodList>(&body);
-            Ok(list.map_err(|error| KubeletError::Malformed(error.to_string()))?.items)
+            pod::list(&body).map_err(|error| KubeletError::Malformed(error.to_string()))
         };
         tokio::pin!(connection);
         tokio::pin!(answer);

@@ -4,6 +4,7 @@
 //! client of kubelets, which are no API servers: their certificates are often their own.
 
 mod api;
+mod collection;
 #[cfg(feature = "fake")]
 pub mod fake;
 pub mod kubelet;
@@ -11,4 +12,5 @@ mod permission;
 pub mod pod;
 
 pub use api::{ApiServer, ConnectError};
+pub use collection::{Change, Collection, FollowError};
 pub use permission::{Permission, Scope};

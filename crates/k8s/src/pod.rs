@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// A list of pods.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct PodList {
+#[derive(Default, Deserialize)]
+struct PodList {
     #[serde(default, deserialize_with = "or_default")]
-    pub(crate) items: Vec<Pod>,
+    items: Vec<Pod>,
 }
 
 /// A pod.
@@ -35,12 +35,24 @@ pub struct Metadata {
     pub namespace: String,
     /// UID.
     pub uid: String,
+    /// What marks a pod as more than it seems.
+    #[serde(deserialize_with = "or_default")]
+    pub annotations: Annotations,
     /// Labels.
     #[serde(deserialize_with = "or_default")]
     pub labels: BTreeMap<String, String>,
     /// Objects that the pod belongs to.
     #[serde(deserialize_with = "or_default")]
     pub owner_references: Vec<Owner>,
+}
+
+/// The annotations that count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Annotations {
+    /// UID that the node's kubelet gave a pod which it made from a file, and which this one shows to the API server.
+    #[serde(rename = "kubernetes.io/config.mirror")]
+    pub mirror: Option<String>,
 }
 
 /// An object that a pod belongs to.
@@ -106,6 +118,14 @@ impl Pod {
             found.is_some_and(|(_, found)| !found.is_empty() && found == id)
         })
     }
+}
+
+/// The pods in a kubelet's answer.
+///
+/// # Errors
+/// When it is no list of pods.
+pub fn list(answer: &[u8]) -> serde_json::Result<Vec<Pod>> {
+    Ok(serde_json::from_slice::<PodList>(answer)?.items)
 }
 
 /// A `null` counts as nothing, as in Go.

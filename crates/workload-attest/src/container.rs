@@ -3,8 +3,12 @@
 //! The kernel owns `/proc/<pid>/cgroup`, so it comes first; `mountinfo`, which a workload can shape by its mount
 //! namespace, is read only when the cgroups tell nothing.
 
+mod legacy;
+
 use std::io;
 use std::path::Path;
+
+pub(crate) use self::legacy::legacy;
 
 /// Length of a container ID in hexadecimal digits.
 const ID_LENGTH: usize = 64;
@@ -33,6 +37,18 @@ pub(crate) enum LocatorError {
     Unreadable { path: String, source: io::Error },
     #[error("multiple {what} found ({previous:?}, {current:?})")]
     Conflict { what: &'static str, previous: String, current: String },
+    #[error("multiple {what} found in cgroups ({previous}, {current})")]
+    LegacyConflict { what: &'static str, previous: String, current: String },
+}
+
+/// A container, and those around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    /// The innermost container that the paths name.
+    pub(crate) container: Container,
+    /// What else the path names, the outermost first: a node that is a container itself, or a container that made a cgroup
+    /// with another's name for itself.
+    pub(crate) outer: Vec<Container>,
 }
 
 /// The texts of `cgroup` and `mountinfo` of the process `pid` under `root`; the latter is read when it is asked for.
@@ -59,16 +75,38 @@ pub(crate) fn groups(cgroup: &str) -> impl Iterator<Item = &str> {
     cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
+/// Whether a process whose `cgroup` this is has the cgroups of the process that asks.
+pub(crate) fn same_groups(root: &Path, cgroup: &str) -> bool {
+    read(&root.join("proc/self/cgroup")).is_ok_and(|own| own == cgroup)
+}
+
+/// The roots of cgroup mounts in the text of `mountinfo`.
+pub(crate) fn cgroup_mounts(mountinfo: &str) -> impl Iterator<Item = &str> {
+    mountinfo.lines().filter_map(cgroup_mount_root)
+}
+
 /// The container that the text of `cgroup`, or else that of `mountinfo`, tells of.
 pub(crate) fn located(
     cgroup: &str,
     mountinfo: impl FnOnce() -> Result<String, LocatorError>,
     look: Look,
-) -> Result<Option<Container>, LocatorError> {
+) -> Result<Option<Located>, LocatorError> {
     match agreed(groups(cgroup), look)? {
-        Some(container) => Ok(Some(container)),
-        None => agreed(mountinfo()?.lines().filter_map(cgroup_mount_root), look),
+        Some(container) => Ok(Some(with_outer(container, groups(cgroup), look))),
+        None => {
+            let mountinfo = mountinfo()?;
+            let found = agreed(cgroup_mounts(&mountinfo), look)?;
+            Ok(found.map(|container| with_outer(container, cgroup_mounts(&mountinfo), look)))
+        }
     }
+}
+
+/// A container, with what the longest path to it names before it.
+fn with_outer<'a>(container: Container, paths: impl Iterator<Item = &'a str>, look: Look) -> Located {
+    let nested = paths.map(|path| nested(path, look)).filter(|found| found.last() == Some(&container));
+    let mut outer = nested.max_by_key(Vec::len).unwrap_or_default();
+    outer.pop();
+    Located { container, outer }
 }
 
 /// Root of a cgroup mount in a line of mountinfo; the whole hierarchy mounted (`/`) tells nothing.
@@ -113,6 +151,19 @@ fn agreed<'a>(paths: impl Iterator<Item = &'a str>, look: Look) -> Result<Option
 
 fn conflict(what: &'static str, previous: &str, current: &str) -> LocatorError {
     LocatorError::Conflict { what, previous: previous.to_owned(), current: current.to_owned() }
+}
+
+/// All containers in a path, the outermost first.
+fn nested(path: &str, look: Look) -> Vec<Container> {
+    let mut found = Vec::new();
+    let mut rest = path;
+    while let Some(container) = container(rest, look) {
+        // What stands before the container's ID is looked at next.
+        rest = rest.rfind(&container.id).and_then(|at| rest.get(..at)).unwrap_or_default();
+        found.push(container);
+    }
+    found.reverse();
+    found
 }
 
 /// The last container ID in a path, 64 hexadecimal digits that stand as a word, and the last pod's UID before it.
@@ -162,7 +213,8 @@ mod tests {
     const POD: &str = "72f7f152-440c-66ac-9084-e0fc1d8a910c";
 
     fn found(cgroup: &str) -> Result<Option<Container>, LocatorError> {
-        located(cgroup, || Ok(String::new()), Look::ContainersAndPods)
+        let found = located(cgroup, || Ok(String::new()), Look::ContainersAndPods)?;
+        Ok(found.map(|found| found.container))
     }
 
     fn in_pod() -> Container {

@@ -22,7 +22,8 @@ const KIND: &str = "workloadattestor";
 /// A text when they name more than one.
 pub fn container_and_pod_of(cgroup: &str, mountinfo: &str) -> Result<Option<(String, Option<String>)>, String> {
     let found = container::located(cgroup, || Ok(mountinfo.to_owned()), container::Look::ContainersAndPods);
-    Ok(found.map_err(|error| error.to_string())?.map(|found| (found.id, found.pod_uid)))
+    let found = found.map_err(|error| error.to_string())?.map(|found| found.container);
+    Ok(found.map(|container| (container.id, container.pod_uid)))
 }
 
 fn internal(name: &str, message: impl Into<String>) -> PluginError {
@@ -33,7 +34,7 @@ fn internal(name: &str, message: impl Into<String>) -> PluginError {
 fn unlocated(name: &str, error: &LocatorError) -> PluginError {
     let class = match error {
         LocatorError::Unreadable { .. } => ErrorClass::Internal,
-        LocatorError::Conflict { .. } => ErrorClass::Unfit,
+        LocatorError::Conflict { .. } | LocatorError::LegacyConflict { .. } => ErrorClass::Unfit,
     };
     PluginError::new(KIND, name, class, error.to_string())
 }

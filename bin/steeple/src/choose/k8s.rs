@@ -8,12 +8,14 @@ use steeple_config::{Block, PluginBlock, parse_duration};
 use steeple_k8s::ApiServer;
 use steeple_k8s::kubelet::{Credentials, Kubelet, Port, Verification};
 use steeple_node_attest::k8s_psat::{K8sPsatAgent, K8sPsatAgentConfig, K8sPsatCluster, K8sPsatServer};
-use steeple_workload_attest::k8s::K8sConfig;
+use steeple_workload_attest::k8s::{K8sConfig, Locator, PodWatch};
 
 use super::{ChooseError, flag, invalid, number, text};
 
 /// Where a pod finds its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// What the environment of a pod has.
+const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 /// The kubelet's secure port.
 const SECURE_PORT: i64 = 10250;
 
@@ -66,18 +68,73 @@ pub(super) fn workload(plugin: &PluginBlock, variables: &BTreeMap<String, String
     // Files are read each time, so this has no effect; it is checked all the same.
     duration(plugin, "reload_interval", "reload interval")?;
     let port = kubelet_port(plugin)?;
+    let without_kubelet = flag(plugin, "disable_kubelet_client", false)?;
+    if without_kubelet {
+        refuse_kubelet_keys(plugin)?;
+    }
+    check_cache(plugin)?;
     let variable = text(plugin, "node_name_env")?;
     let variable = if variable.is_empty() { "MY_NODE_NAME" } else { variable.as_str() };
     let configured = text(plugin, "node_name")?;
     let node_name = if configured.is_empty() { variables.get(variable).cloned() } else { Some(configured) };
-    let kubelet = Kubelet { node_name: node_name.filter(|name| !name.is_empty()), port };
+    let node_name = node_name.filter(|name| !name.is_empty());
+    let api_server = ApiServer::named(&text(plugin, "kube_config_file")?);
+    // Pods are watched where an API server is known to be, and whose pods to ask for.
+    let is_known = api_server != ApiServer::InCluster || variables.contains_key(IN_CLUSTER);
+    let watched = node_name.clone().filter(|_| is_known);
     Ok(K8sConfig {
         root: PathBuf::from("/"),
-        kubelet,
+        locator: Locator {
+            legacy: !flag(plugin, "use_new_container_locator", true)?,
+            verbose: flag(plugin, "verbose_container_locator_logs", false)?,
+        },
+        kubelet: (!without_kubelet).then_some(Kubelet { node_name, port }),
+        watch: watched.map(|node_name| PodWatch { api_server: api_server.clone(), node_name }),
+        namespace_labels: flag(plugin, "enable_namespace_labels", false)?.then_some(api_server),
         max_poll_attempts: u32::try_from(attempts).ok().filter(|attempts| *attempts > 0).unwrap_or(60),
         poll_retry_interval: pause.unwrap_or(Duration::from_millis(500)),
         disable_container_selectors: flag(plugin, "disable_container_selectors", false)?,
     })
+}
+
+/// Settings of a kubelet that is not asked are a mistake.
+fn refuse_kubelet_keys(plugin: &PluginBlock) -> Result<(), ChooseError> {
+    const NUMBERS: &[&str] = &["kubelet_read_only_port", "kubelet_secure_port"];
+    const FLAGS: &[&str] = &["skip_kubelet_verification", "use_anonymous_authentication"];
+    const TEXTS: &[&str] = &[
+        "kubelet_ca_path",
+        "token_path",
+        "certificate_path",
+        "private_key_path",
+        "node_name_env",
+        "node_name",
+        "reload_interval",
+    ];
+    let refused = |key: &&str| invalid(plugin, format!("disable_kubelet_client cannot be used with {key}"));
+    for key in NUMBERS {
+        if number(plugin, key, 0)? > 0 {
+            return Err(refused(key));
+        }
+    }
+    for key in FLAGS {
+        if flag(plugin, key, false)? {
+            return Err(refused(key));
+        }
+    }
+    for key in TEXTS {
+        if !text(plugin, key)?.is_empty() {
+            return Err(refused(key));
+        }
+    }
+    Ok(())
+}
+
+/// Whether labels of namespaces are cached; they always are, so this has no effect. It is checked all the same.
+fn check_cache(plugin: &PluginBlock) -> Result<(), ChooseError> {
+    let data = Block::of(&plugin.data);
+    let cache = data.block("experimental").and_then(|block| block.block("api_server")?.block("cache"));
+    let enabled = cache.map(|cache| cache.bool("enabled")).transpose();
+    enabled.map(|_| ()).map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
 }
 
 fn duration(plugin: &PluginBlock, key: &str, what: &str) -> Result<Option<Duration>, ChooseError> {

@@ -75,7 +75,12 @@ fn keys_of_plugins_that_come_later_are_refused_unless_at_their_default() {
     for (kind, name, keys) in LATER_KEYS {
         for key in *keys {
             let with = |value: &str| {
-                check_keys(&plugins(&format!("{kind} \"{name}\" {{ plugin_data {{ {} = {value} }} }}", key.key)))
+                let mut data = format!("= {value}");
+                for part in key.key.rsplit('.') {
+                    data =
+                        if data.starts_with('=') { format!("{part} {data}") } else { format!("{part} {{ {data} }}") };
+                }
+                check_keys(&plugins(&format!("{kind} \"{name}\" {{ plugin_data {{ {data} }} }}")))
             };
             let said = refused(with("\"something\""));
             assert!(said.starts_with(&format!("plugin_data.{} is ", key.key)), "{said}");
@@ -188,7 +193,7 @@ fn k8s_is_read_with_its_kubelet() {
         let block = plugins(&format!("WorkloadAttestor \"k8s\" {{ plugin_data {{ {data} }} }}"));
         k8s::workload(&block[0], &variables)
     };
-    let secure = |data: &str| match read(data).unwrap().kubelet.port {
+    let secure = |data: &str| match read(data).unwrap().kubelet.unwrap().port {
         Port::Secure { port, verification, credentials } => (port, verification, credentials),
         Port::ReadOnly(port) => panic!("read-only port {port}"),
     };
@@ -201,11 +206,11 @@ fn k8s_is_read_with_its_kubelet() {
     assert_eq!(secure("use_anonymous_authentication = true").2, Credentials::Anonymous);
     let certificate = Credentials::Certificate { certificate: "c".into(), key: "k".into() };
     assert_eq!(secure("certificate_path = \"c\" private_key_path = \"k\"").2, certificate);
-    assert_eq!(read("kubelet_read_only_port = 10255").unwrap().kubelet.port, Port::ReadOnly(10255));
+    assert_eq!(read("kubelet_read_only_port = 10255").unwrap().kubelet.unwrap().port, Port::ReadOnly(10255));
     for (data, name) in [("", "n1"), ("node_name_env = \"N\"", "n2"), ("node_name = \"n3\"", "n3")] {
-        assert_eq!(read(data).unwrap().kubelet.node_name.as_deref(), Some(name));
+        assert_eq!(read(data).unwrap().kubelet.unwrap().node_name.as_deref(), Some(name));
     }
-    assert_eq!(read("node_name_env = \"ABSENT\"").unwrap().kubelet.node_name, None);
+    assert_eq!(read("node_name_env = \"ABSENT\"").unwrap().kubelet.unwrap().node_name, None);
     let usual = read("").unwrap();
     assert_eq!((usual.max_poll_attempts, usual.poll_retry_interval.as_millis()), (60, 500));
     let set = read("max_poll_attempts = 3 poll_retry_interval = \"2s\" disable_container_selectors = true").unwrap();
@@ -221,4 +226,59 @@ fn k8s_is_read_with_its_kubelet() {
     ] {
         assert_eq!(refused(read(data)), reason, "{data}");
     }
+}
+
+#[test]
+fn k8s_watches_pods_where_a_cluster_and_a_node_are_known() {
+    use steeple_k8s::ApiServer;
+    let read = |data: &str, variables: &[(&str, &str)]| {
+        let block = plugins(&format!("WorkloadAttestor \"k8s\" {{ plugin_data {{ {data} }} }}"));
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        k8s::workload(&block[0], &variables).unwrap()
+    };
+    let (host, node) = (("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("MY_NODE_NAME", "n1"));
+    let watched = |data: &str, variables: &[(&str, &str)]| {
+        read(data, variables).watch.map(|watch| (watch.api_server, watch.node_name))
+    };
+    let in_cluster = Some((ApiServer::InCluster, "n1".to_owned()));
+    assert_eq!(watched("", &[host, node]), in_cluster);
+    assert_eq!(watched("node_name = \"n1\"", &[host]), in_cluster);
+    assert_eq!(watched("", &[host]), None, "whose pods?");
+    assert_eq!(watched("", &[node]), None, "where?");
+    let file = Some((ApiServer::Kubeconfig("k".into()), "n1".to_owned()));
+    assert_eq!(watched("kube_config_file = \"k\"", &[node]), file);
+    let usual = read("", &[host, node]);
+    assert_eq!((usual.locator.legacy, usual.locator.verbose, usual.namespace_labels), (false, false, None));
+    let set = read(
+        "use_new_container_locator = false verbose_container_locator_logs = true enable_namespace_labels = true
+        experimental { api_server { cache { enabled = true } } }",
+        &[host],
+    );
+    assert!(set.locator.legacy && set.locator.verbose);
+    assert_eq!(set.namespace_labels, Some(ApiServer::InCluster));
+}
+
+#[test]
+fn k8s_without_a_kubelet_takes_no_settings_of_one() {
+    let read = |data: &str| {
+        let data = format!("disable_kubelet_client = true {data}");
+        let block = plugins(&format!("WorkloadAttestor \"k8s\" {{ plugin_data {{ {data} }} }}"));
+        k8s::workload(&block[0], &BTreeMap::new())
+    };
+    assert!(read("").unwrap().kubelet.is_none());
+    for (key, value) in [
+        ("kubelet_read_only_port", "1"),
+        ("kubelet_secure_port", "1"),
+        ("kubelet_ca_path", "\"x\""),
+        ("skip_kubelet_verification", "true"),
+        ("token_path", "\"x\""),
+        ("use_anonymous_authentication", "true"),
+        ("node_name_env", "\"X\""),
+        ("node_name", "\"x\""),
+        ("reload_interval", "\"1s\""),
+    ] {
+        let said = refused(read(&format!("{key} = {value}")));
+        assert_eq!(said, format!("disable_kubelet_client cannot be used with {key}"));
+    }
+    assert!(refused(read("experimental { api_server { cache { enabled = \"x\" } } }")).starts_with("unable to decode"));
 }

@@ -34,7 +34,7 @@ pub(super) fn located(
 ) -> Result<Option<Located>, LocatorError> {
     let found = container::located(cgroup, mountinfo, Look::Containers)?;
     let groups: Vec<&str> = container::groups(cgroup).collect();
-    Ok(found.map(|found| Located { container_id: found.id, engine: engine(&groups) }))
+    Ok(found.map(|found| Located { container_id: found.container.id, engine: engine(&groups) }))
 }
 
 fn engine(groups: &[&str]) -> Engine {

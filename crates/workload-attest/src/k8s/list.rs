@@ -12,8 +12,6 @@ use tokio::sync::Semaphore;
 /// The pods of a node.
 pub(super) struct Pods {
     kubelet: Kubelet,
-    /// How long a list is fresh.
-    fresh: Duration,
     clock: Clock,
     /// Whose turn it is to ask.
     turn: Semaphore,
@@ -27,18 +25,18 @@ struct Last {
 }
 
 impl Pods {
-    pub(super) fn new(kubelet: Kubelet, fresh: Duration, clock: Clock) -> Self {
-        Self { kubelet, fresh, clock, turn: Semaphore::new(1), last: Mutex::new(None) }
+    pub(super) fn new(kubelet: Kubelet, clock: Clock) -> Self {
+        Self { kubelet, clock, turn: Semaphore::new(1), last: Mutex::new(None) }
     }
 
-    /// A list that is fresh, asked for if need be.
-    pub(super) async fn list(&self) -> Result<Arc<[Pod]>, KubeletError> {
-        if let Some(pods) = self.held() {
+    /// A list that was asked for within the last `fresh`, now if need be.
+    pub(super) async fn list(&self, fresh: Duration) -> Result<Arc<[Pod]>, KubeletError> {
+        if let Some(pods) = self.held(fresh) {
             return Ok(pods);
         }
         // The semaphore is never closed; without a permit the kubelet would only be asked more often.
         let _turn = self.turn.acquire().await.ok();
-        if let Some(pods) = self.held() {
+        if let Some(pods) = self.held(fresh) {
             return Ok(pods);
         }
         let asked = self.clock.monotonic();
@@ -47,10 +45,10 @@ impl Pods {
         Ok(pods)
     }
 
-    fn held(&self) -> Option<Arc<[Pod]>> {
+    fn held(&self, fresh: Duration) -> Option<Arc<[Pod]>> {
         let last = self.last.lock();
         let last = last.as_ref()?;
         let age = self.clock.monotonic().saturating_sub(last.asked);
-        (age < self.fresh).then(|| Arc::clone(&last.pods))
+        (age < fresh).then(|| Arc::clone(&last.pods))
     }
 }

@@ -1,6 +1,6 @@
 //! Values of selectors, as SPIRE writes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steeple_k8s::pod::{ContainerStatus, Pod};
 
@@ -24,6 +24,11 @@ pub(super) fn of_pod(pod: &Pod) -> Vec<String> {
         values.push(format!("pod-owner-uid:{}:{}", owner.kind, owner.uid));
     }
     values
+}
+
+/// What a namespace is.
+pub(super) fn of_namespace(labels: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+    labels.iter().map(|(key, value)| format!("ns-label:{key}:{value}"))
 }
 
 /// What a container of a pod is.

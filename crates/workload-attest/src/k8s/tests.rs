@@ -1,5 +1,8 @@
 //! The attestor over processes in files and a kubelet that is a fake.
 
+mod forged;
+mod index;
+
 use std::fs;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use steeple_k8s::kubelet::{Kubelet, Port};
 use steeple_plugin::{PluginError, WorkloadAttestor};
 use tempfile::TempDir;
 
-use super::{K8s, K8sConfig};
+use super::{K8s, K8sConfig, Locator};
 
 const UID: &str = "72f7f152-440c-66ac-9084-e0fc1d8a910c";
 const MAIN: &str = "a1";
@@ -53,7 +56,10 @@ impl Bench {
         let root = tempfile::tempdir().unwrap();
         let mut config = K8sConfig {
             root: root.path().to_path_buf(),
-            kubelet: Kubelet { node_name: None, port: Port::ReadOnly(kubelet.port()) },
+            locator: Locator { legacy: false, verbose: true },
+            kubelet: Some(Kubelet { node_name: None, port: Port::ReadOnly(kubelet.port()) }),
+            watch: None,
+            namespace_labels: None,
             max_poll_attempts: 3,
             poll_retry_interval: Duration::from_millis(20),
             disable_container_selectors: false,
