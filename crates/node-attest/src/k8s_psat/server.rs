@@ -75,22 +75,24 @@ impl NodeAttestor for K8sPsatServer {
             return Err(malformed(format!("not configured for cluster {:?}", payload.cluster)));
         };
         let client = cluster.api_server.connect().await;
-        let client = client.map_err(|reason| {
-            internal(format!("unable to validate token with TokenReview API: unable to get clientset: {reason}"))
-        })?;
+        let client =
+            client.map_err(|reason| unreviewed(&payload.cluster, &format!("unable to get clientset: {reason}")))?;
         let bearer = bearer(&client, cluster, &payload).await?;
         let namespaced = Api::<Pod>::namespaced(client.clone(), &bearer.namespace);
-        let pod = get(&namespaced, &bearer.pod_name, "pod", "pods").await?;
+        let pod = get(&namespaced, &bearer.pod_name, ("pod", "pods"), &payload.cluster).await?;
         if pod.meta().uid.as_deref() != Some(bearer.pod_uid.as_str()) {
             // A pod of the same name that came later, perhaps on another node, is not the one that was given the token.
-            let message = format!("pod {:?} is no longer the one that the token was made for", bearer.pod_name);
+            let message = format!(
+                "pod UID mismatch for pod {:?} in cluster {:?}: token bound to pod UID {:?}",
+                bearer.pod_name, payload.cluster, bearer.pod_uid
+            );
             return Err(error(NAME, ErrorClass::Denied, message));
         }
         let node_name = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-        let node = get(&Api::<Node>::all(client), &node_name, "node", "nodes").await?;
+        let node = get(&Api::<Node>::all(client), &node_name, ("node", "nodes"), &payload.cluster).await?;
         let node_uid = node.meta().uid.clone().unwrap_or_default();
         if node_uid.is_empty() {
-            return Err(internal("node UID is empty".to_owned()));
+            return Err(internal(format!("node UID is empty for cluster {:?}", payload.cluster)));
         }
         Ok(NodeClaims {
             agent_path: if cluster.use_pod_uid_for_agent_id {
@@ -123,26 +125,27 @@ fn parse(payload: &[u8]) -> Result<Payload, PluginError> {
 
 /// Who bears the token, as far as the API server vouches for it and the cluster's configuration allows it.
 async fn bearer(client: &Client, cluster: &K8sPsatCluster, payload: &Payload) -> Result<Bearer, PluginError> {
-    let unreviewed = |reason: String| internal(format!("unable to validate token with TokenReview API: {reason}"));
+    let name = &payload.cluster;
     let audiences = (!cluster.audiences.is_empty()).then(|| cluster.audiences.clone());
     let spec = TokenReviewSpec { token: payload.token.to_string(), audiences };
     let request = TokenReview { spec, ..TokenReview::default() };
     let answer = Api::<TokenReview>::all(client.clone()).create(&PostParams::default(), &request).await;
-    let answer = answer.map_err(|reason| unreviewed(format!("unable to query token review API: {reason}")))?;
-    let status = review::status(answer, &cluster.audiences).map_err(unreviewed)?;
+    let answer = answer.map_err(|reason| unreviewed(name, &format!("unable to query token review API: {reason}")))?;
+    let status = review::status(answer, &cluster.audiences).map_err(|reason| unreviewed(name, &reason))?;
     if !status.authenticated.unwrap_or_default() {
-        let message = "token not authenticated according to TokenReview API";
+        let message = format!("token not authenticated according to TokenReview API for cluster {name:?}");
         return Err(error(NAME, ErrorClass::Denied, message));
     }
     let user = status.user.unwrap_or_default();
     let unusable = |what: &str| {
         let what = what.to_owned();
-        move |reason: String| internal(format!("fail to {what} token review status: {reason}"))
+        move |reason: String| internal(format!("failed to {what} token review status for cluster {name:?}: {reason}"))
     };
     let (namespace, service_account) = review::service_account(&user).map_err(unusable("parse username from"))?;
     let full_name = format!("{namespace}:{service_account}");
     if !cluster.service_accounts.contains(&full_name) {
-        return Err(error(NAME, ErrorClass::Denied, format!("{full_name:?} is not an allowed service account")));
+        let message = format!("{full_name:?} is not an allowed service account for cluster {name:?}");
+        return Err(error(NAME, ErrorClass::Denied, message));
     }
     Ok(Bearer {
         namespace,
@@ -152,11 +155,17 @@ async fn bearer(client: &Client, cluster: &K8sPsatCluster, payload: &Payload) ->
     })
 }
 
-async fn get<K>(api: &Api<K>, name: &str, what: &str, plural: &str) -> Result<K, PluginError>
+fn unreviewed(cluster: &str, reason: &str) -> PluginError {
+    internal(format!("unable to validate token with TokenReview API for cluster {cluster:?}: {reason}"))
+}
+
+async fn get<K>(api: &Api<K>, name: &str, (what, plural): (&str, &str), cluster: &str) -> Result<K, PluginError>
 where
     K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    let failed = |reason: String| internal(format!("fail to get {what} from k8s API server: {reason}"));
+    let failed = |reason: String| {
+        internal(format!("failed to get {what} from k8s API server for cluster {cluster:?}: {reason}"))
+    };
     if name.is_empty() {
         return Err(failed(format!("empty {what} name")));
     }

@@ -149,14 +149,14 @@ async fn tokens_that_prove_too_little_are_refused() {
     let other = TokenReviewStatus { audiences: Some(vec!["other".to_owned()]), ..status() };
     assert_eq!(
         refusal(other).await,
-        "unable to validate token with TokenReview API: token review API did not validate audience: wanted one of \
+        "unable to validate token with TokenReview API for cluster \"prod\": token review API did not validate audience: wanted one of \
          [\"spire-server\"] but got [\"other\"]"
     );
     let unaware = TokenReviewStatus { audiences: None, ..status() };
     assert!(refusal(unaware).await.ends_with("wanted one of [\"spire-server\"] but got []"));
     let failed = TokenReviewStatus { error: Some("no".to_owned()), ..status() };
     assert!(refusal(failed).await.ends_with("token review API response contains an error: no"));
-    let unauthentic = "token not authenticated according to TokenReview API";
+    let unauthentic = "token not authenticated according to TokenReview API for cluster \"prod\"";
     assert_eq!(refusal(TokenReviewStatus::default()).await, unauthentic);
     let named = |name: &str| {
         let name = name.to_owned();
@@ -164,7 +164,7 @@ async fn tokens_that_prove_too_little_are_refused() {
     };
     assert_eq!(
         refusal(named("system:serviceaccount:spire:other")).await,
-        "\"spire:other\" is not an allowed service account"
+        "\"spire:other\" is not an allowed service account for cluster \"prod\""
     );
     for (name, reason) in [
         ("", "empty username"),
@@ -173,7 +173,10 @@ async fn tokens_that_prove_too_little_are_refused() {
         ("system:serviceaccount::a", "missing namespace"),
         ("system:serviceaccount:spire:", "missing service account name"),
     ] {
-        assert_eq!(refusal(named(name)).await, format!("fail to parse username from token review status: {reason}"));
+        assert_eq!(
+            refusal(named(name)).await,
+            format!("failed to parse username from token review status for cluster \"prod\": {reason}")
+        );
     }
 }
 
@@ -191,9 +194,13 @@ async fn tokens_bound_to_no_pod_or_another_are_refused() {
     assert!(refusal(extra("pod-uid", &[])).await.ends_with("expected 1 UID but got: 0"));
     assert_eq!(
         refusal(extra("pod-uid", &["pod-uid-0"])).await,
-        "pod \"agent-x\" is no longer the one that the token was made for"
+        "pod UID mismatch for pod \"agent-x\" in cluster \"prod\": token bound to pod UID \"pod-uid-0\""
     );
-    assert!(refusal(extra("pod-name", &["gone"])).await.starts_with("fail to get pod from k8s API server: "));
+    assert!(
+        refusal(extra("pod-name", &["gone"]))
+            .await
+            .starts_with("failed to get pod from k8s API server for cluster \"prod\": ")
+    );
 }
 
 #[tokio::test]
@@ -232,4 +239,40 @@ async fn configurations_that_let_nobody_in_are_refused() {
     let error = payload("prod", "").await.unwrap_err();
     assert!(error.message.starts_with("unable to load token from "), "{error}");
     assert!(error.message.ends_with(" is empty"), "{error}");
+}
+
+#[tokio::test]
+async fn token_of_a_pod_elsewhere_attests_its_own_node() {
+    let api = api().await;
+    let moved: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "agent-x", "namespace": "spire", "uid": "pod-uid-1"}, "spec": {"nodeName": "node2", "containers": []},
+    }))
+    .unwrap();
+    api.known(|known| known.pods.insert(("spire".to_owned(), "agent-x".to_owned()), moved));
+    // Which node it is for the API server says, whatever the payload claims.
+    let mut sent: serde_json::Value = serde_json::from_slice(&payload("prod", TOKEN).await.unwrap()).unwrap();
+    sent["node"] = json!("node1");
+    sent["node_uid"] = json!("node-uid-1");
+    let error = attest(cluster(api.api_server()), sent.to_string().as_bytes()).await.unwrap_err();
+    assert!(error.message.starts_with("failed to get node from k8s API server for cluster \"prod\": "), "{error}");
+    let second: Node = serde_json::from_value(json!({"metadata": {"name": "node2", "uid": "node-uid-2"}})).unwrap();
+    api.known(|known| known.nodes.insert("node2".to_owned(), second));
+    let claims = attest(cluster(api.api_server()), sent.to_string().as_bytes()).await.unwrap();
+    assert_eq!(claims.agent_path, "/k8s_psat/prod/node-uid-2");
+}
+
+#[tokio::test]
+async fn clusters_vouch_for_their_own_tokens_only() {
+    let (one, two) = (api().await, api().await);
+    two.known(|known| known.tokens.clear());
+    let clusters = [("one", cluster(one.api_server())), ("two", cluster(two.api_server()))];
+    let clusters = clusters.map(|(name, cluster)| (name.to_owned(), cluster)).into_iter().collect();
+    let server = K8sPsatServer::new(clusters).unwrap();
+    let attest = async |name: &str| {
+        let sent = payload(name, TOKEN).await.unwrap();
+        server.attest(&sent, &Origin::default(), &mut Silent).await
+    };
+    assert_eq!(attest("one").await.unwrap().agent_path, "/k8s_psat/one/node-uid-1");
+    let error = attest("two").await.unwrap_err();
+    assert_eq!(error.message, "token not authenticated according to TokenReview API for cluster \"two\"");
 }

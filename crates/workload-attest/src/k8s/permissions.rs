@@ -9,7 +9,7 @@ const fn cluster(resource: &'static str, verbs: &'static [&'static str], reason:
 /// What it always asks for.
 pub const PERMISSIONS: &[Permission] = &[
     cluster("pods", &["list", "watch"], "The agent knows the pods of its node without a request for each call."),
-    cluster("nodes/proxy", &["get"], "The kubelet lists the pods of its node when the watch does not know one yet."),
+    cluster("nodes/pods", &["get"], "The kubelet lists the pods of its node when the watch does not know one yet."),
 ];
 
 /// What it asks for with `enable_namespace_labels`.
