@@ -17,6 +17,8 @@ usage: cargo xtask cluster COMMAND
                                   gives the node an image made of a folder
   load-image ARCHIVE              the same with an image archive
   exec CMD…                       runs a command on the node, with KUBECONFIG set
+  test [NAME…]                    runs the cases of tests/cluster, or those whose names hold NAME; on the
+                                  named cluster when it is up, else on one that goes away with them
   status | env                    what runs; where its configuration and logs are
 $STEEPLE_CLUSTER names it (default: default), and clusters of several names stand side by side;
 tests/cluster/bed/cluster help tells the rest";
@@ -49,10 +51,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             println!("{USAGE}");
             Ok(())
         }
+        Some("test") => test(arguments.get(1..).unwrap_or_default()),
         Some(_) => {
             // Takes this process's place, so that signals, terminal and exit status are the command's own.
             let failure = Command::new(script()).args(arguments).env("STEEPLE_PEERS", peers::cache()).exec();
             Err(failure).with_context(|| format!("starting {}", script().display()))
         }
     }
+}
+
+fn test(names: &[String]) -> Result<()> {
+    run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
+    let mut cases = run::cargo();
+    cases.args(["test", "--package", "steeple-tests-cluster", "--"]).args(names).arg("--test-threads=4");
+    cases.env("STEEPLE_BIN", run::target().join("debug/steeple")).env("STEEPLE_PEERS", peers::cache());
+    run::succeed(cases.env("STEEPLE_REQUIRE_PEERS", "1"))
 }

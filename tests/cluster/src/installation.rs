@@ -1,0 +1,54 @@
+//! steeple on the cluster: server and agent, and what is asked of the server.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::{image, until};
+
+/// The trust domain of the installation.
+pub const TRUST_DOMAIN: &str = "example.org";
+
+/// The namespace of the installation.
+pub(crate) const NAMESPACE: &str = "steeple";
+
+/// A registration entry to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// Path of the SPIFFE ID.
+    pub path: &'a str,
+    /// Selectors as the command line takes them.
+    pub selectors: &'a [&'a str],
+}
+
+/// Installs server and agent, and waits until the agent is attested.
+///
+/// # Errors
+/// When one does not get ready.
+pub(crate) fn install(cluster: &Cluster) -> Result<()> {
+    image::load(cluster)?;
+    cluster.apply(include_str!("../manifests/namespace.yaml"), &[])?;
+    cluster.apply(include_str!("../manifests/server.yaml"), &[])?;
+    rolled_out(cluster, "statefulset/steeple-server")?;
+    cluster.apply(include_str!("../manifests/agent.yaml"), &[])?;
+    rolled_out(cluster, "daemonset/steeple-agent")?;
+    until::some("an attested agent", || Ok(agents(cluster)?.into_iter().next())).map(drop)
+}
+
+fn rolled_out(cluster: &Cluster, what: &str) -> Result<()> {
+    cluster.ok(&["-n", NAMESPACE, "rollout", "status", what, "--timeout=180s"]).map(drop)
+}
+
+/// Runs a command of the server in its container; returns what it prints as JSON.
+pub(crate) fn server(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
+    let exec =
+        ["-n", NAMESPACE, "exec", "steeple-server-0", "-c", "steeple-server", "--", "/opt/spire/bin/spire-server"];
+    let text = cluster.ok(&[&exec, arguments, &["-output", "json"]].concat())?;
+    serde_json::from_str(&text).with_context(|| format!("{arguments:?} printed {text}"))
+}
+
+/// What `agent list` says of each agent.
+pub(crate) fn agents(cluster: &Cluster) -> Result<Vec<Value>> {
+    let answer = server(cluster, &["agent", "list"])?;
+    Ok(answer.get("agents").and_then(Value::as_array).cloned().unwrap_or_default())
+}

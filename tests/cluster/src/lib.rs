@@ -1,0 +1,25 @@
+//! The rig of the cluster cases: one Kubernetes cluster for the run, steeple installed on it, a namespace for each case.
+//!
+//! Cases share the cluster and the installation and run side by side. One that disturbs what the others use, such as by
+//! killing the server, is written with [`alone`] instead of [`case`].
+#![expect(clippy::disallowed_methods, reason = "a whole cluster is tested on the machine's clock")]
+
+mod case;
+mod cluster;
+mod image;
+mod installation;
+mod outcome;
+pub mod peer;
+pub mod until;
+mod workload;
+
+pub use case::{Case, alone, case};
+pub use cluster::Cluster;
+pub use installation::{Entry, TRUST_DOMAIN};
+pub use outcome::Outcome;
+pub use workload::{SLEEP, SOCKET, Workload};
+
+/// The SPIFFE ID of `path` in the trust domain of the installation.
+pub fn id(path: &str) -> String {
+    format!("spiffe://{TRUST_DOMAIN}/{path}")
+}
