@@ -1,6 +1,9 @@
 //! The one place that names concrete implementations: which plugin a name of the configuration stands for.
 
 mod k8s;
+mod publish;
+
+pub(crate) use publish::{bundle_publishers, check_bundle_publishers, notifiers};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -72,11 +75,8 @@ const LATER: &[(&str, &[&str])] = &[
     ("NodeAttestor", &["aws_iid", "azure_imds", "azure_msi", "gcp_iit", "http_challenge", "sshpop", "tpm_devid"]),
     ("UpstreamAuthority", &["spire", "vault", "aws_pca", "awssecret", "gcp_cas", "cert-manager", "ejbca"]),
     ("CredentialComposer", &["uniqueid"]),
-    ("Notifier", &["k8sbundle", "gcs_bundle"]),
-    (
-        "BundlePublisher",
-        &["aws_s3", "azure_blob", "gcp_cloudstorage", "aws_rolesanywhere_trustanchor", "k8s_configmap"],
-    ),
+    ("Notifier", &["gcs_bundle"]),
+    ("BundlePublisher", &["aws_s3", "azure_blob", "gcp_cloudstorage", "aws_rolesanywhere_trustanchor"]),
     ("WorkloadAttestor", &["slurm"]),
     ("SVIDStore", &["aws_secretsmanager", "gcp_secretmanager"]),
 ];

@@ -80,6 +80,18 @@ fn is_zero_hint(number: &i64) -> bool {
 /// # Errors
 /// [`BundleError`] when an authority of the bundle can't be read.
 pub fn to_document(bundle: &Bundle) -> Result<String, BundleError> {
+    indented(&document(bundle)?)
+}
+
+/// The same in one line, as SPIRE publishes it.
+///
+/// # Errors
+/// [`BundleError`] when an authority of the bundle can't be read.
+pub fn to_compact_document(bundle: &Bundle) -> Result<String, BundleError> {
+    Ok(serde_json::to_string(&document(bundle)?)?)
+}
+
+fn document(bundle: &Bundle) -> Result<Document, BundleError> {
     let mut keys = Vec::new();
     for authority in &bundle.x509_authorities {
         keys.push(x509_jwk(authority)?);
@@ -88,7 +100,7 @@ pub fn to_document(bundle: &Bundle) -> Result<String, BundleError> {
         keys.push(Jwk { key_use: JWT_SVID.to_owned(), ..jwt_jwk(authority)? });
     }
     let keys = Some(keys).filter(|keys| !keys.is_empty());
-    indented(&Document { keys, sequence: bundle.sequence_number, refresh_hint: bundle.refresh_hint })
+    Ok(Document { keys, sequence: bundle.sequence_number, refresh_hint: bundle.refresh_hint })
 }
 
 /// The JWT authorities as a plain JWK set, as the Workload API hands it out: no `use`, nothing of SPIFFE's own.
@@ -96,11 +108,25 @@ pub fn to_document(bundle: &Bundle) -> Result<String, BundleError> {
 /// # Errors
 /// [`BundleError`] when an authority of the bundle can't be read.
 pub fn to_jwt_jwks(bundle: &Bundle) -> Result<String, BundleError> {
-    #[derive(Serialize)]
-    struct Set {
-        keys: Vec<Jwk>,
-    }
     indented(&Set { keys: bundle.jwt_authorities.iter().map(jwt_jwk).collect::<Result<_, _>>()? })
+}
+
+/// All authorities as a plain JWK set in one line: no `use`, nothing of SPIFFE's own.
+///
+/// # Errors
+/// [`BundleError`] when an authority of the bundle can't be read.
+pub fn to_jwks(bundle: &Bundle) -> Result<String, BundleError> {
+    let x509 = bundle.x509_authorities.iter().map(|authority| {
+        let jwk = x509_jwk(authority)?;
+        Ok(Jwk { key_use: String::new(), ..jwk })
+    });
+    let keys = x509.chain(bundle.jwt_authorities.iter().map(jwt_jwk)).collect::<Result<_, BundleError>>()?;
+    Ok(serde_json::to_string(&Set { keys })?)
+}
+
+#[derive(Serialize)]
+struct Set {
+    keys: Vec<Jwk>,
 }
 
 /// Reads a SPIFFE bundle document.

@@ -8,6 +8,8 @@ use kube::{Client, Config};
 
 /// Longest wait for a connection, and for the next byte of an answer.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Longest wait for something to happen that is watched. Servers end a watch before.
+const SILENCE: Duration = Duration::from_mins(5);
 
 /// Why an API server can't be reached at all.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +53,25 @@ impl ApiServer {
         self.client(Some(DEADLINE)).await
     }
 
+    /// A client for calls that are silent for as long as nothing happens, five minutes at most.
+    ///
+    /// # Errors
+    /// As those of [`connect`](Self::connect).
+    pub async fn connect_to_watch(&self) -> Result<Client, ConnectError> {
+        self.client(Some(SILENCE)).await
+    }
+
     /// A client for answers that go on and on. How long one may be silent the caller has to say.
     pub(crate) async fn connect_for_streams(&self) -> Result<Client, ConnectError> {
         self.client(None).await
+    }
+
+    /// Path of the kubeconfig file; empty for that of the pod's own cluster.
+    pub fn kubeconfig_path(&self) -> String {
+        match self {
+            Self::InCluster => String::new(),
+            Self::Kubeconfig(path) => path.display().to_string(),
+        }
     }
 
     async fn client(&self, silence: Option<Duration>) -> Result<Client, ConnectError> {

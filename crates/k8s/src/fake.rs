@@ -2,22 +2,24 @@
 
 mod collections;
 mod kubelet;
+mod objects;
 
 pub use collections::{Asked, FakeCollection};
 pub use kubelet::FakeKubelet;
+pub use objects::{Objects, Refusal, Request};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewStatus};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
@@ -35,6 +37,8 @@ pub struct Known {
     pub nodes: BTreeMap<String, Node>,
     /// Audiences of the reviews that were asked for, in order.
     pub reviewed: Vec<Option<Vec<String>>>,
+    /// Objects of any other kind.
+    pub objects: Objects,
 }
 
 /// A running fake of an API server; it ends when dropped.
@@ -54,13 +58,13 @@ impl FakeApiServer {
     pub async fn start(known: Known) -> std::io::Result<Self> {
         let known = Arc::new(Mutex::new(known));
         let collections = Collections::default();
-        let listed = Router::new().fallback(get(collection)).with_state(Arc::clone(&collections));
+        let others = Router::new().fallback(other).with_state((Arc::clone(&collections), Arc::clone(&known)));
         let router = Router::new()
             .route("/apis/authentication.k8s.io/v1/tokenreviews", post(review))
             .route("/api/v1/namespaces/{namespace}/pods/{name}", get(pod))
             .route("/api/v1/nodes/{name}", get(node))
             .with_state(known.clone())
-            .fallback_service(listed);
+            .fallback_service(others);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let folder = tempfile::tempdir()?;
@@ -93,6 +97,15 @@ impl FakeApiServer {
         self.collections.lock().entry(path.to_owned()).or_insert_with(FakeCollection::new).clone()
     }
 
+    /// Waits until its objects are as `wanted` says.
+    pub async fn objects(&self, wanted: impl Fn(&Objects) -> bool) {
+        let mut asked = self.known(|known| known.objects.answered());
+        while !self.known(|known| wanted(&known.objects)) {
+            // The sender is held here, so the wait cannot fail.
+            let _ = asked.changed().await;
+        }
+    }
+
     /// What it knows, to be read or changed.
     pub fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
         with(&mut self.known.lock())
@@ -122,35 +135,38 @@ async fn node(State(known): Shared, Path(name): Path<String>) -> Response {
     found(known.lock().nodes.get(&name).cloned(), "nodes", &name)
 }
 
-/// A list, a stream of changes, or an object that has no namespace.
-async fn collection(
-    State(collections): State<Collections>,
+/// What has no route of its own: a collection if there is one, and else objects of any kind.
+async fn other(
+    State((collections, known)): State<(Collections, Arc<Mutex<Known>>)>,
+    method: Method,
     uri: Uri,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let query = collections::Query::of(&query.unwrap_or_default(), accept);
+    let (path, query) = (uri.path(), query.unwrap_or_default());
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let listed = (method == Method::GET).then(|| collection(&collections, path, &query, header(header::ACCEPT)));
+    match listed.flatten() {
+        Some(answer) => answer,
+        None => objects::answer(known, &method, path, &query, header(header::CONTENT_TYPE), &body),
+    }
+}
+
+/// A list, a stream of changes, or an object that has no namespace.
+fn collection(collections: &Collections, path: &str, query: &str, accept: &str) -> Option<Response> {
+    let query = collections::Query::of(query, accept);
     let at = |path: &str| collections.lock().get(path).cloned();
-    if let Some(all) = at(uri.path()) {
-        return if query.watch { all.stream(query) } else { all.list(&query) };
+    if let Some(all) = at(path) {
+        return Some(if query.watch { all.stream(query) } else { all.list(&query) });
     }
-    match uri.path().rsplit_once('/').and_then(|(path, name)| Some((at(path)?, name))) {
-        Some((all, name)) => all.object("", name, &query),
-        None => found(None::<()>, "objects", uri.path()),
-    }
+    let (path, name) = path.rsplit_once('/')?;
+    Some(at(path)?.object("", name, &query))
 }
 
 fn found<K: serde::Serialize>(object: Option<K>, plural: &str, name: &str) -> Response {
     if let Some(object) = object {
         return Json(object).into_response();
     }
-    let status = Status {
-        status: Some("Failure".to_owned()),
-        message: Some(format!("{plural} {name:?} not found")),
-        reason: Some("NotFound".to_owned()),
-        code: Some(404),
-        ..Status::default()
-    };
-    (StatusCode::NOT_FOUND, Json(status)).into_response()
+    objects::failure(StatusCode::NOT_FOUND, "NotFound", format!("{plural} {name:?} not found"))
 }

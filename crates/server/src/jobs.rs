@@ -1,20 +1,24 @@
 //! What a server does by itself, each job in its own file.
 
 mod follow_bundles;
+mod notify_bundle_updated;
 mod prune_bundle;
 mod prune_ca_journals;
 mod prune_changes;
 mod prune_entries;
 mod prune_nodes;
+mod publish_bundle;
 mod rotate_authorities;
 mod rotate_server_svid;
 
 pub(crate) use follow_bundles::{follow_bundles, load_bundles};
+pub(crate) use notify_bundle_updated::notify_bundle_updated;
 pub(crate) use prune_bundle::prune_bundle;
 pub(crate) use prune_ca_journals::prune_ca_journals;
 pub(crate) use prune_changes::prune_changes;
 pub(crate) use prune_entries::prune_entries;
 pub(crate) use prune_nodes::prune_nodes;
+pub(crate) use publish_bundle::publish_bundle;
 pub(crate) use rotate_authorities::{MAX_FAILURES, rotate_authorities};
 pub(crate) use rotate_server_svid::{Ingredients, rotate_server_svid, server_svid};
 

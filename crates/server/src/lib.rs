@@ -13,6 +13,7 @@ mod jobs;
 mod joins;
 mod ops;
 mod parts;
+mod publishing;
 mod server;
 
 pub use api::{Rate, RateSettings, Row, TABLE};

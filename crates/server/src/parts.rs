@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use steeple_audit::Audit;
 use steeple_clock::Clock;
-use steeple_plugin::{KeyManager, NodeAttestor, UpstreamAuthority};
+use steeple_plugin::{BundlePublisher, KeyManager, NodeAttestor, Notifier, UpstreamAuthority};
 use steeple_store::Store;
 use steeple_telemetry::Level;
 use tonic::Code;
@@ -24,6 +24,10 @@ pub struct Parts {
     pub upstream_authority: Option<Arc<dyn UpstreamAuthority>>,
     /// Ways in which nodes attest.
     pub node_attestors: Vec<Arc<dyn NodeAttestor>>,
+    /// Who publishes the bundle.
+    pub bundle_publishers: Vec<Arc<dyn BundlePublisher>>,
+    /// Who is told of the bundle.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
     /// Where events are recorded.
     pub audit: Audit,
     /// The process log.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use steeple_audit::Audit;
 use steeple_ca::{CaConfig, Keeper, KeeperError};
+use steeple_clock::Clock;
 use steeple_config::PrometheusSettings;
 use steeple_crypto::tls::server_config;
 use steeple_net::{Limits as ListenerLimits, serve_tls, serve_uds, uds, web};
@@ -30,6 +32,7 @@ use crate::identity::ServerTls;
 use crate::jobs::{self, Ingredients};
 use crate::joins::RecentJoins;
 use crate::parts::Parts;
+use crate::publishing::Publishing;
 
 /// How long tasks may drain.
 const GRACE: Duration = Duration::from_secs(10);
@@ -58,6 +61,9 @@ pub enum ServerError {
     /// No authority could be made.
     #[error("unable to prepare authorities: {0}")]
     Authorities(#[from] KeeperError),
+    /// A notifier did not take the bundle.
+    #[error("one or more notifiers returned an error: {0}")]
+    Notifiers(String),
     /// The server's own SVID could not be made.
     #[error("unable to issue the server's X509-SVID: {0}")]
     Identity(String),
@@ -91,6 +97,7 @@ pub struct Server {
     /// How many times in a row the rotation of authorities has failed.
     rotation: watch::Sender<u32>,
     ingredients: Ingredients,
+    publishing: Publishing,
     identity: watch::Sender<Option<Arc<crate::identity::ServerIdentity>>>,
     tls: Arc<ServerTls>,
     tcp: TcpListener,
@@ -103,7 +110,9 @@ impl Server {
     /// # Errors
     /// [`ServerError`] that names what is in the way.
     pub async fn new(settings: Settings, parts: Parts) -> Result<Self, ServerError> {
-        let Parts { clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics } = parts;
+        let Parts { clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics, .. } = parts;
+        let publishing =
+            Publishing::new(parts.bundle_publishers, parts.notifiers, &store, &settings.trust_domain, &clock);
         let authorities = DatastoreAuthorities {
             trust_domain: settings.trust_domain.clone(),
             store: store.clone(),
@@ -115,20 +124,15 @@ impl Server {
         let mut keeper =
             Keeper::restore(config, key_manager, upstream_authority, Arc::new(authorities), clock.clone()).await?;
         keeper.step().await?;
-        let ingredients = Ingredients {
-            trust_domain: settings.trust_domain.clone(),
-            key_type: settings.ca_key_type,
-            ttl: settings.default_x509_svid_ttl,
-            issuers: keeper.issuers(),
-            audit: audit.clone(),
-            clock: clock.clone(),
-        };
+        let ingredients = ingredients(&settings, &keeper, &audit, &clock);
         let svid = jobs::server_svid(&ingredients).await.map_err(ServerError::Identity)?;
         let identity = watch::Sender::new(Some(Arc::new(svid)));
         info!(subsystem_name = "endpoints", "Building in-memory entry cache");
         let entries = Entries::load(store.clone()).await?;
         info!(subsystem_name = "endpoints", "Completed building in-memory entry cache");
         let bundles = jobs::load_bundles(&store, trusted(&settings)).await?;
+        publishing.changes().tell(&bundles);
+        publishing.bundle_loaded().await.map_err(ServerError::Notifiers)?;
         let tls =
             ServerTls { identity: identity.subscribe(), bundles: Arc::new(RwLock::new(bundles)), clock: clock.clone() };
         let tcp = bind(settings.bind_address, "bind_address and bind_port").await?;
@@ -154,7 +158,8 @@ impl Server {
         let health = Arc::new(Health::new(Arc::clone(&core), rotation.subscribe()));
         info!(launch_log_level = core.log.launch_level().name(), "Logger service configured");
         let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
-        Ok(Self { core, health, gate, keeper, rotation, ingredients, identity, tls: Arc::new(tls), tcp, uds })
+        let tls = Arc::new(tls);
+        Ok(Self { core, health, gate, keeper, rotation, ingredients, publishing, identity, tls, tcp, uds })
     }
 
     /// Where the server listens on the network; tells the port when any was asked for.
@@ -178,7 +183,7 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
         let supervisor = Supervisor::new(shutdown.clone(), self.core.clock.clone());
         self.spawn_web(&supervisor).await?;
-        let Self { core, gate, keeper, rotation, ingredients, identity, tls, tcp, uds, .. } = self;
+        let Self { core, gate, keeper, rotation, ingredients, publishing, identity, tls, tcp, uds, .. } = self;
         debug!(subsystem_name = "endpoints", "Initializing API endpoints");
         let admins = core.settings.admin_ids.clone();
         let own = core.settings.trust_domain.clone();
@@ -200,8 +205,10 @@ impl Server {
         let rotate = jobs::rotate_server_svid(ingredients, identity, stop());
         supervisor.spawn("rotate_server_svid", OnExit::StopProcess, rotate);
         let trusted = trusted(&core.settings);
-        let follow = jobs::follow_bundles(core.store.clone(), trusted, Arc::clone(&tls.bundles), clock.clone(), stop());
+        let (bundles, own) = (Arc::clone(&tls.bundles), publishing.changes());
+        let follow = jobs::follow_bundles(core.store.clone(), trusted, bundles, own, clock.clone(), stop());
         supervisor.spawn("follow_bundles", OnExit::StopProcess, follow);
+        publishing.spawn(&supervisor);
         supervisor.spawn("prune_entries", OnExit::StopProcess, jobs::prune_entries(Arc::clone(&core), stop()));
         supervisor.spawn("prune_bundle", OnExit::StopProcess, jobs::prune_bundle(Arc::clone(&core), stop()));
         supervisor.spawn("prune_ca_journals", OnExit::StopProcess, jobs::prune_ca_journals(Arc::clone(&core), stop()));
@@ -318,5 +325,16 @@ fn ca_config(settings: &Settings) -> CaConfig {
         jwt_key_type: settings.jwt_key_type,
         jwt_issuer: settings.jwt_issuer.clone(),
         jwt_enabled: settings.jwt_enabled,
+    }
+}
+
+fn ingredients(settings: &Settings, keeper: &Keeper, audit: &Audit, clock: &Clock) -> Ingredients {
+    Ingredients {
+        trust_domain: settings.trust_domain.clone(),
+        key_type: settings.ca_key_type,
+        ttl: settings.default_x509_svid_ttl,
+        issuers: keeper.issuers(),
+        audit: audit.clone(),
+        clock: clock.clone(),
     }
 }

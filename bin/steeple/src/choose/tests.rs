@@ -282,3 +282,81 @@ fn k8s_without_a_kubelet_takes_no_settings_of_one() {
     }
     assert!(refused(read("experimental { api_server { cache { enabled = \"x\" } } }")).starts_with("unable to decode"));
 }
+
+#[test]
+fn k8s_configmap_is_read_with_its_clusters() {
+    use steeple_publish::Format;
+    let read = |data: &str| {
+        let block = plugins(&format!("BundlePublisher \"k8s_configmap\" {{ plugin_data {{ {data} }} }}"));
+        publish::config_maps(&block[0])
+    };
+    let cluster = |more: &str| {
+        let keys = "format = \"PEM\" namespace = \"n\" configmap_name = \"m\" configmap_key = \"k\"";
+        read(&format!("clusters = {{ \"one\" = {{ {keys} {more} }} }}"))
+    };
+    let one = cluster("").unwrap().remove("one").unwrap();
+    assert_eq!((one.format, one.namespace.as_str(), one.name.as_str(), one.key.as_str()), (Format::Pem, "n", "m", "k"));
+    assert_eq!((one.api_server, one.refresh_hint), (steeple_k8s::ApiServer::InCluster, None));
+    let one = cluster("kubeconfig_path = \"c\" refresh_hint = \"10m\"").unwrap().remove("one").unwrap();
+    assert_eq!((one.api_server, one.refresh_hint), (steeple_k8s::ApiServer::Kubeconfig("c".into()), Some(600)));
+    assert!(read("").unwrap().is_empty(), "nothing is published then");
+    for (keys, reason) in [
+        ("", "missing bundle format in cluster \"a\""),
+        ("format = \"pem\"", "missing namespace in cluster \"a\""),
+        ("format = \"pem\" namespace = \"n\"", "missing configmap name in cluster \"a\""),
+        ("format = \"pem\" namespace = \"n\" configmap_name = \"m\"", "missing configmap key in cluster \"a\""),
+        (
+            "format = \"der\" namespace = \"n\" configmap_name = \"m\" configmap_key = \"k\"",
+            "could not parse bundle format from cluster \"a\": unknown bundle format: \"der\"",
+        ),
+    ] {
+        assert_eq!(refused(read(&format!("clusters {{ a {{ {keys} }} }}"))), reason);
+    }
+    let hint = "could not parse refresh_hint from cluster \"one\": could not parse refresh hint \"x\": time: invalid duration \"x\"";
+    assert_eq!(refused(cluster("refresh_hint = \"x\"")), hint);
+}
+
+#[test]
+fn k8s_cluster_trust_bundle_is_read_with_its_clusters() {
+    let read = |data: &str| {
+        let block = plugins(&format!("BundlePublisher \"k8s_cluster_trust_bundle\" {{ plugin_data {{ {data} }} }}"));
+        publish::trust_bundles(&block[0])
+    };
+    use steeple_publish::cluster_trust_bundle::BundleClusterTrustBundle;
+    let of = |signer: Option<&str>, api_server| BundleClusterTrustBundle::new("a.b:c:d", signer, api_server).unwrap();
+    let config = steeple_k8s::ApiServer::Kubeconfig("k".into());
+    let clusters =
+        "clusters { one { name = \"a.b:c:d\" signer_name = \"a.b/c\" kubeconfig_path = \"k\" } two { name = \"x\" } }";
+    let clusters = read(clusters).unwrap();
+    assert_eq!(clusters["one"], of(Some("a.b/c"), config));
+    assert_eq!(clusters.len(), 2);
+    assert_eq!(refused(read("clusters { a {} }")), "missing name in cluster \"a\"");
+    let prefix = "name \"x\" must begin with \"a.b:c:\", since signer_name is \"a.b/c\", in cluster \"a\"";
+    assert_eq!(refused(read("clusters { a { name = \"x\" signer_name = \"a.b/c\" } }")), prefix);
+}
+
+#[test]
+fn k8sbundle_is_read_with_its_clusters() {
+    use steeple_k8s::ApiServer;
+    let read = |data: &str| {
+        let block = plugins(&format!("Notifier \"k8sbundle\" {{ plugin_data {{ {data} }} }}"));
+        publish::bundle_clusters(&block[0])
+    };
+    let usual = read("").unwrap();
+    let shown = |cluster: &steeple_publish::k8sbundle::BundleCluster| {
+        format!("{}/{}/{}", cluster.namespace, cluster.config_map, cluster.config_map_key)
+    };
+    assert_eq!((usual.len(), shown(&usual[0]).as_str()), (1, "spire/spire-bundle/bundle.crt"));
+    assert_eq!((&usual[0].api_server, &usual[0].webhook_label), (&ApiServer::InCluster, &None));
+    let all = "namespace = \"n\" config_map = \"m\" config_map_key = \"k\" webhook_label = \"w\" api_service_label = \"s\" kube_config_file_path = \"f\"";
+    let set = read(all).unwrap();
+    assert_eq!((shown(&set[0]).as_str(), &set[0].api_server), ("n/m/k", &ApiServer::Kubeconfig("f".into())));
+    assert_eq!((set[0].webhook_label.as_deref(), set[0].api_service_label.as_deref()), (Some("w"), Some("s")));
+    let remote =
+        "clusters = [ { kube_config_file_path = \"a\" }, { kube_config_file_path = \"b\" namespace = \"n\" } ]";
+    let remote_only: Vec<_> = read(remote).unwrap().iter().map(shown).collect();
+    assert_eq!(remote_only, ["spire/spire-bundle/bundle.crt", "n/spire-bundle/bundle.crt"]);
+    assert_eq!(read(&format!("namespace = \"n\" {remote}")).unwrap().len(), 3, "the own cluster too");
+    assert_eq!(refused(read("clusters = [ {} ]")), "cluster configuration is missing kube_config_file_path");
+    assert_eq!(refused(read("namespace = true")), "plugin configuration is malformed");
+}

@@ -34,7 +34,7 @@ const FLAGS: &[Flag] = &[
     value("trustDomain", "trust_domain"),
 ];
 
-const KINDS: &[&str] = &["DataStore", "KeyManager", "NodeAttestor", "UpstreamAuthority"];
+const KINDS: &[&str] = &["DataStore", "KeyManager", "NodeAttestor", "UpstreamAuthority", "Notifier", "BundlePublisher"];
 
 /// `server run`.
 pub(crate) fn server_run(env: &mut Env, arguments: &[String]) -> u8 {
@@ -96,6 +96,8 @@ fn check_plugins(config: &ServerConfig, clock: &Clock) -> Result<(), choose::Cho
     choose::server_attestors(plugins, trust_domain, clock)?;
     choose::upstream_authority(plugins, trust_domain, clock)?;
     choose::server_keys(plugins)?;
+    choose::check_bundle_publishers(plugins)?;
+    choose::notifiers(plugins, clock)?;
     choose::check_use(plugins)
 }
 
@@ -182,6 +184,8 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
         key_manager: choose::server_keys(blocks)?,
         upstream_authority: choose::upstream_authority(blocks, trust_domain, &clock)?,
         node_attestors: choose::server_attestors(blocks, trust_domain, &clock)?,
+        bundle_publishers: choose::bundle_publishers(blocks).await?,
+        notifiers: choose::notifiers(blocks, &clock)?,
         audit: Audit::new(Arc::new(LogRecorder)),
         log: Arc::new(ProcessLog(log)),
         metrics: Arc::new(RpcMetrics(metrics)),

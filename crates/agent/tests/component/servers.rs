@@ -102,6 +102,8 @@ impl TestServer {
             key_manager: Arc::new(MemoryKeys::default()),
             upstream_authority: None,
             node_attestors: vec![Arc::new(JoinTokenServer), Arc::new(Believing)],
+            bundle_publishers: Vec::new(),
+            notifiers: Vec::new(),
             audit: Audit::new(Arc::new(NoAudit)),
             log: Arc::new(FixedLog),
             metrics: counted.clone(),

@@ -244,7 +244,7 @@ fn owned((one, two): (&str, &str)) -> (String, String) {
 }
 
 /// The pairs of a query, whose texts are escaped.
-fn url(query: &str) -> Vec<(String, String)> {
+pub(super) fn url(query: &str) -> Vec<(String, String)> {
     let plain = |text: &str| {
         let mut bytes = text.bytes();
         let mut out = Vec::new();

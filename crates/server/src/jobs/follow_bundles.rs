@@ -1,4 +1,4 @@
-//! Keeps the bundles at hand by which the network listener verifies clients.
+//! Keeps the bundles at hand by which the network listener verifies clients, and tells when the own one changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use steeple_runtime::Shutdown;
 use steeple_store::{Store, StoreError};
 use steeple_types::{Bundle, TrustDomain};
 use tracing::error;
+
+use crate::publishing::OwnChanges;
 
 /// How long to wait after a failure.
 const RETRY: Duration = Duration::from_secs(1);
@@ -30,13 +32,17 @@ pub(crate) async fn follow_bundles(
     store: Store,
     trust_domains: Vec<TrustDomain>,
     bundles: Arc<RwLock<Vec<Bundle>>>,
+    own: OwnChanges,
     clock: Clock,
     shutdown: Shutdown,
 ) -> Result<(), String> {
     let mut revisions = store.revisions();
     while let Some(Ok(())) = shutdown.until(revisions.changed()).await {
         match load_bundles(&store, trust_domains.clone()).await {
-            Ok(loaded) => *bundles.write() = loaded,
+            Ok(loaded) => {
+                own.tell(&loaded);
+                *bundles.write() = loaded;
+            }
             Err(error) => {
                 error!(%error, "Unable to read bundles");
                 revisions.mark_changed();

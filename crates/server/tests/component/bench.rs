@@ -12,10 +12,11 @@ use steeple_crypto::x509::{Certificate, Name, self_signed_csr};
 use steeple_keys::MemoryKeys;
 use steeple_net::{Peer, Process, UnixPeer};
 use steeple_node_attest::join_token::JoinTokenServer;
+use steeple_plugin::{BundlePublisher, Notifier};
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
-use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, Settings};
+use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, ServerError, Settings};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
 use steeple_telemetry::Level;
@@ -113,6 +114,18 @@ impl Bench {
         Self::over(folder, keys, clock, hand, |_| {}).await
     }
 
+    /// A server with publishers and notifiers, if it starts.
+    pub(crate) async fn publishing(
+        bundle_publishers: Vec<Arc<dyn BundlePublisher>>,
+        notifiers: Vec<Arc<dyn Notifier>>,
+    ) -> Result<Self, ServerError> {
+        let (clock, hand) = Clock::manual(START.parse().unwrap());
+        let add = |_: &mut Settings, parts: &mut Parts| {
+            (parts.bundle_publishers, parts.notifiers) = (bundle_publishers, notifiers);
+        };
+        Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await
+    }
+
     async fn over(
         folder: TempDir,
         keys: Arc<MemoryKeys>,
@@ -120,24 +133,36 @@ impl Bench {
         hand: ManualClock,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::start(folder, keys, clock, hand, |settings, _| change(settings)).await.unwrap()
+    }
+
+    async fn start(
+        folder: TempDir,
+        keys: Arc<MemoryKeys>,
+        clock: Clock,
+        hand: ManualClock,
+        change: impl FnOnce(&mut Settings, &mut Parts),
+    ) -> Result<Self, ServerError> {
         let database = SqlConfig::sqlite(folder.path().join("db.sqlite3").to_str().unwrap());
         let backend = SqlBackend::open(&database, clock.clone()).unwrap();
         let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(|_, _, _| {}));
         let (recorded, counted) = (Arc::new(Recorded::default()), Arc::new(Counted::default()));
         let mut settings = settings(&folder);
-        change(&mut settings);
-        let parts = Parts {
+        let mut parts = Parts {
             clock: clock.clone(),
             store: store.clone(),
             key_manager: keys.clone(),
             upstream_authority: None,
             node_attestors: vec![Arc::new(JoinTokenServer)],
+            bundle_publishers: Vec::new(),
+            notifiers: Vec::new(),
             audit: Audit::new(recorded.clone()),
             log: Arc::new(FixedLog(Mutex::new(Level::Info))),
             metrics: counted.clone(),
         };
-        let server = Server::new(settings, parts).await.unwrap();
-        Self { server, store, hand, clock, recorded, counted, keys, folder }
+        change(&mut settings, &mut parts);
+        let server = Server::new(settings, parts).await?;
+        Ok(Self { server, store, hand, clock, recorded, counted, keys, folder })
     }
 
     /// Calls by a process on the private socket.

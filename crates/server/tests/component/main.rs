@@ -20,6 +20,7 @@ mod mint_x509_svid;
 mod new_downstream_x509_ca;
 mod operators;
 mod post_status;
+mod publishing;
 mod renew_agent;
 mod restart;
 mod sync_authorized_entries;
