@@ -7,6 +7,7 @@ mod docs;
 mod fuzz;
 #[cfg(test)]
 mod habits;
+mod image;
 mod layers;
 mod peers;
 mod report;
@@ -27,6 +28,7 @@ usage: cargo xtask COMMAND
   test [--require-peers]     all tests; a missing peer is listed, or with the flag fails
   peers [install [NAME…]]    lists the programs that tests talk to, or installs them
   cluster COMMAND            a Kubernetes cluster to develop and test on
+  image [--dev]              container images in target/images, without Docker; --dev compiles less hard
   fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
   soak [--seconds N]         the long drills: fuzzes each target (60 s), kills fifty times, measures
   bench --against-spire      measures steeple beside Go SPIRE in the same run";
@@ -53,6 +55,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "test" => test::run(rest),
         "peers" => peers::run(rest),
         "cluster" => cluster::run(rest),
+        "image" => image::run(rest),
         "fuzz" => fuzz::run(rest),
         "soak" => soak::run(rest),
         "bench" => bench::run(rest),

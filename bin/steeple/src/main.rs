@@ -8,6 +8,11 @@ use std::process::ExitCode;
 
 use commands::{Env, Hooks};
 
+/// musl's own allocator takes a lock for every request, which costs a server more than half of its speed.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let argv: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let hooks = Hooks {

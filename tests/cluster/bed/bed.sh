@@ -106,7 +106,8 @@ remove_cgroups() {
 start() {
     local line
     mapfile -t line < <(component "$1")
-    "${line[@]}" >"$DIR/log/$1.log" 2>&1 &
+    # Volumes are for pods of any user: the controller manager makes folders for them.
+    ([[ $1 != kube-controller-manager ]] || umask 0; exec "${line[@]}") >"$DIR/log/$1.log" 2>&1 &
     echo $! >"$DIR/run/$1.pid"
 }
 

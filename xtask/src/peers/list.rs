@@ -57,6 +57,7 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "aarch64-libc",
         source: Source::Debian("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/include/stdio.h"),
     },
+    Peer { name: "musl-gcc", source: Source::Debian("musl-tools", "musl-gcc") },
     Peer { name: "cargo-fuzz", source: Source::Cargo("0.13.2") },
     Peer { name: "cargo-deny", source: Source::Cargo("0.20.2") },
 ];
