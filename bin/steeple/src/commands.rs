@@ -1,6 +1,6 @@
 //! The commands of the program, under SPIRE's names and under its own.
 //!
-//! Called as `spire-server` or `spire-agent` (links to the binary) it is that program; called otherwise, the first argument
+//! Called as `spire-server`, `spire-agent` or `spiffe-csi-driver` (links to the binary) it is that program; called otherwise, the first argument
 //! is the role: `steeple server entry show`.
 
 mod agent;
@@ -40,6 +40,8 @@ pub(crate) struct Hooks {
     pub(crate) agent_run: Hook,
     /// `spire-agent validate`.
     pub(crate) agent_validate: Hook,
+    /// `steeple csi`.
+    pub(crate) csi: Hook,
     /// `steeple dev`.
     pub(crate) dev: Hook,
 }
@@ -50,6 +52,7 @@ pub(crate) fn main(argv: &[String], hooks: &Hooks, env: &mut Env) -> u8 {
     match program.rsplit('/').next() {
         Some("spire-server") => return server("spire-server", hooks).run(arguments, env),
         Some("spire-agent") => return agent("spire-agent", hooks).run(arguments, env),
+        Some("spiffe-csi-driver") => return (hooks.csi)(env, arguments),
         _ => {}
     }
     match arguments.split_first().map(|(role, rest)| (role.as_str(), rest)) {
@@ -82,6 +85,7 @@ fn own(hooks: &Hooks) -> Program {
         rows: vec![
             role("server", "The server and its commands, as spire-server"),
             role("agent", "The agent and its commands, as spire-agent"),
+            Row { path: "csi", synopsis: "The CSI driver, as spiffe-csi-driver", kind: Kind::Hook(hooks.csi) },
             Row { path: "dev", synopsis: "A server and an agent in one process, to try", kind: Kind::Hook(hooks.dev) },
         ],
     }

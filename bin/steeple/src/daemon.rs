@@ -1,6 +1,7 @@
-//! The daemons: `server run`, `agent run`, their `validate`, and `dev`.
+//! The daemons: `server run`, `agent run`, their `validate`, `csi`, and `dev`.
 
 mod agent;
+mod csi;
 mod dev;
 mod flags;
 mod plugins;
@@ -8,6 +9,7 @@ mod server;
 mod signals;
 
 pub(crate) use agent::{agent_run, agent_validate};
+pub(crate) use csi::csi;
 pub(crate) use dev::dev;
 pub(crate) use server::{server_run, server_validate};
 

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         server_validate: daemon::server_validate,
         agent_run: daemon::agent_run,
         agent_validate: daemon::agent_validate,
+        csi: daemon::csi,
         dev: daemon::dev,
     };
     ExitCode::from(commands::main(&argv, &hooks, &mut Env::of_process()))

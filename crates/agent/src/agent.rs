@@ -8,20 +8,21 @@ use std::time::Duration;
 use http::StatusCode;
 use parking_lot::Mutex;
 use steeple_config::PrometheusSettings;
-use steeple_net::{Limits, serve_uds, uds, web};
+use steeple_net::{Callers, Limits, serve_uds, uds, web};
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_types::Bundle;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::api::{admin_routes, public_routes};
+use crate::api::{admin_routes, driver_routes, public_routes};
 use crate::core::{Core, Progress};
 use crate::health::Health;
 use crate::identity::AgentTls;
 use crate::join::bootstrap;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
+use crate::pods::PodSockets;
 use crate::server::ServerConnection;
 use crate::settings::Settings;
 use crate::state::{Memory, Remembered};
@@ -32,7 +33,7 @@ use crate::workload::Attestation;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long calls may go on after a stop; the streams of workloads would go on for ever.
-const CALL_GRACE: Duration = Duration::from_millis(500);
+pub(crate) const CALL_GRACE: Duration = Duration::from_millis(500);
 
 /// Why an agent could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,9 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
+    /// Sockets of pods can't be served.
+    #[error("{0}")]
+    PodSockets(io::Error),
     /// A task without which the agent can't go on has failed.
     #[error(transparent)]
     Task(#[from] Failure),
@@ -102,6 +106,7 @@ impl Agent {
         let cache = Cache::new(settings.trust_domain.clone(), std::collections::BTreeMap::new(), limit);
         let core = Arc::new(Core {
             progress: watch::Sender::new(Progress::default()),
+            waiting: watch::Sender::new(0),
             tokens: JwtCache::new(settings.jwt_svid_cache_max_size),
             attestation: Attestation::new(workload_attestors, clock.clone(), metrics.clone()),
             started: clock.monotonic(),
@@ -169,11 +174,16 @@ async fn serve(core: &Arc<Core>, manager: Manager, supervisor: &Supervisor) -> R
     let mut progress = core.progress.subscribe();
     // Who asked earlier would be told that there is no identity for him.
     let synced = shutdown.until(progress.wait_for(|progress| progress.synced.is_some())).await.is_some();
+    let mut pods = None;
     if synced {
         spawn_sockets(core, supervisor)?;
+        pods = spawn_pod_sockets(core, supervisor)?;
         core.progress.send_modify(|progress| progress.serving = true);
     }
     shutdown.triggered().await;
+    if let Some(pods) = pods {
+        pods.remove_sockets();
+    }
     let reason = ended.lock().take();
     reason.map_or(Ok(()), |reason| Err(reason.into()))
 }
@@ -233,7 +243,8 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
         };
         let in_json = serde_json::json!({ "address": { "Name": address.to_string(), "Net": "unix" } });
         info!(%address, apis, %in_json, network = "unix", subsystem_name = "endpoints", "Starting agent APIs");
-        let serve = serve_uds(listener, public_routes(core), limits, clock.clone(), shutdown.clone());
+        let serve =
+            serve_uds(listener, public_routes(core), Callers::Processes, limits, clock.clone(), shutdown.clone());
         let stop = shutdown.clone();
         let serve = async move {
             let mut serve = pin!(serve);
@@ -250,7 +261,7 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
     if let Some(path) = &core.settings.admin_socket_path {
         let listener = uds::bind(path, 0o750, 0o770)?;
         info!(address = %path.display(), network = "unix", "Starting Admin APIs");
-        let serve = serve_uds(listener, admin_routes(core), limits, clock, shutdown.clone());
+        let serve = serve_uds(listener, admin_routes(core), Callers::ProcessesOrUsers, limits, clock, shutdown.clone());
         let address = path.display().to_string();
         let serve = async move {
             let mut serve = pin!(serve);
@@ -267,6 +278,21 @@ fn spawn_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), AgentE
         supervisor.spawn("admin listener", OnExit::StopProcess, serve);
     }
     Ok(())
+}
+
+/// The socket of the CSI driver, and those of pods, if the configuration asks for them.
+fn spawn_pod_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<Option<Arc<PodSockets>>, AgentError> {
+    let Some(folder) = &core.settings.pod_sockets else { return Ok(None) };
+    let sockets = Arc::new(PodSockets::new(core, supervisor, folder).map_err(AgentError::PodSockets)?);
+    sockets.restore().map_err(AgentError::PodSockets)?;
+    let path = sockets.driver_socket();
+    let listener = uds::bind(&path, 0o700, 0o600)?;
+    info!(address = %path.display(), network = "unix", subsystem_name = "pods", "Starting pod sockets API");
+    let limits = Limits { grace: CALL_GRACE, ..Limits::LOCAL };
+    let (clock, shutdown) = (core.clock.clone(), supervisor.shutdown().clone());
+    let serve = serve_uds(listener, driver_routes(core, &sockets), Callers::Root, limits, clock, shutdown);
+    supervisor.spawn("pod sockets listener", OnExit::StopProcess, serve);
+    Ok(Some(sockets))
 }
 
 fn count_start(core: &Core) {

@@ -90,6 +90,7 @@ impl Reader<'_> {
             sds: self.sds()?,
             health: read_health(root)?,
             prometheus: read_prometheus(root)?,
+            pod_sockets: pod_sockets(root)?,
             version: version.to_owned(),
             trust_domain,
             server_address,
@@ -186,6 +187,18 @@ impl Reader<'_> {
             disable_spiffe_cert_validation: block.bool("disable_spiffe_cert_validation")?.unwrap_or(false),
         })
     }
+}
+
+/// The folder for sockets of pods, if they are asked for.
+fn pod_sockets(root: &Block<'_>) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(block) = root.block("pod_sockets") else { return Ok(None) };
+    let folder = PathBuf::from(block.text("directory")?.unwrap_or_else(|| "/run/steeple/pod-sockets".to_owned()));
+    // The system takes 107 bytes for the path of a socket, of which a pod's UID and the socket's name need 54.
+    if !folder.is_absolute() || folder.as_os_str().len() > 53 {
+        let shown = folder.display();
+        return Err(invalid(format!("pod_sockets.directory {shown} must be an absolute path of at most 53 bytes")));
+    }
+    Ok(Some(folder))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use steeple_clock::Clock;
 use steeple_net::{Peer, UnixPeer};
+use steeple_plugin::MountedPod;
 use steeple_telemetry::{Log, Metrics};
 use steeple_types::Selector;
 use tokio::sync::watch;
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) metrics: Metrics,
     pub(crate) started: Duration,
     pub(crate) progress: watch::Sender<Progress>,
+    /// How many wait for an entry that the server may have already.
+    pub(crate) waiting: watch::Sender<usize>,
 }
 
 /// How far an agent has come.
@@ -46,14 +49,42 @@ pub struct Progress {
 impl Core {
     /// The selectors of the caller of a request.
     pub(crate) async fn selectors<T>(&self, request: &Request<T>) -> Result<Vec<Selector>, Status> {
-        self.attestation.attest(&peer(request)?).await
+        match caller(request)? {
+            Caller::Process(peer) => self.attestation.attest(&peer).await,
+            Caller::Pod(pod) => self.attestation.attest_caller(&pod).await,
+        }
+    }
+
+    /// Has the server asked for entries more often, until what is returned goes.
+    pub(crate) fn hurry(self: &Arc<Self>) -> Hurry {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        Hurry(Arc::clone(self))
     }
 }
 
-/// The process that called.
-pub(crate) fn peer<T>(request: &Request<T>) -> Result<UnixPeer, Status> {
-    match request.extensions().get::<Peer>() {
-        Some(Peer::Unix(peer)) => Ok(peer.clone()),
+/// Somebody waits for an entry.
+pub(crate) struct Hurry(Arc<Core>);
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+    }
+}
+
+/// Who called.
+#[derive(Clone)]
+pub(crate) enum Caller {
+    /// A process, on the socket that all workloads share.
+    Process(UnixPeer),
+    /// A pod, on a socket of its own.
+    Pod(Arc<MountedPod>),
+}
+
+/// Who called.
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    match (request.extensions().get::<Arc<MountedPod>>(), request.extensions().get::<Peer>()) {
+        (Some(pod), _) => Ok(Caller::Pod(Arc::clone(pod))),
+        (None, Some(Peer::Unix(peer))) => Ok(Caller::Process(peer.clone())),
         _ => Err(Status::internal("no peer information available")),
     }
 }

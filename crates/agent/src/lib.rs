@@ -12,6 +12,7 @@ mod identity;
 mod join;
 mod manage;
 mod parts;
+mod pods;
 mod server;
 mod settings;
 pub mod state;

@@ -23,6 +23,8 @@ use crate::svid::BATCH;
 const MAX_PAUSE: Duration = Duration::from_mins(8);
 /// Longest pause after failures of fetching SVIDs.
 const MAX_SVID_PAUSE: Duration = Duration::from_mins(4);
+/// How often the server is asked for entries while somebody waits for one.
+const HURRY: Duration = Duration::from_millis(500);
 /// How often SVIDs are looked at, the agent's own and those of workloads.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -65,11 +67,13 @@ struct Pace {
     interval: Duration,
     backoff: Backoff,
     next: Timestamp,
+    /// The last time, if it worked.
+    last: Option<Timestamp>,
 }
 
 impl Pace {
     fn new(interval: Duration, first: Duration, longest: Duration, now: Timestamp) -> Self {
-        Self { interval, backoff: Backoff::new(first, 1.5, longest), next: now }
+        Self { interval, backoff: Backoff::new(first, 1.5, longest), next: now, last: None }
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
@@ -79,10 +83,19 @@ impl Pace {
     fn done(&mut self, now: Timestamp) {
         self.backoff.reset();
         self.next = now + self.interval;
+        self.last = Some(now);
     }
 
     fn failed(&mut self, now: Timestamp) {
         self.next = now + self.backoff.pause(random::fraction());
+        self.last = None;
+    }
+
+    /// Brings the next time forward to `pause` after the last one, unless that failed.
+    fn hurry(&mut self, pause: Duration) {
+        if let Some(last) = self.last {
+            self.next = self.next.min(last + pause);
+        }
     }
 
     /// Whether the last time failed, and the pause after it still lasts.
@@ -118,10 +131,13 @@ impl Manager {
     /// Keeps everything fresh until the shutdown.
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Ended> {
         let mut failing = false;
+        let mut waiting = self.core.waiting.subscribe();
         loop {
+            self.hurry();
             let round = shutdown.until(Box::pin(self.round(&mut failing))).await;
             let Some(outcome) = round else { break };
             outcome?;
+            let hurried = self.hurry();
             let next = self.next();
             self.core.progress.send_modify(|progress| progress.rounds += 1);
             tokio::select! {
@@ -130,10 +146,20 @@ impl Manager {
                 () = self.core.cache.wanted(), if !self.svids.is_held(self.core.clock.now(), failing) => {
                     self.svids.next = self.core.clock.now();
                 }
+                _ = waiting.wait_for(|waiting| *waiting > 0), if !hurried => {}
             }
         }
         debug!(subsystem_name = "manager", "Stopping SVID rotator");
         Ok(())
+    }
+
+    /// Has the server asked for entries sooner while somebody waits for one; yields whether somebody does.
+    fn hurry(&mut self) -> bool {
+        let hurried = *self.core.waiting.borrow() > 0;
+        if hurried {
+            self.sync.hurry(HURRY);
+        }
+        hurried
     }
 
     /// When there is something to do again.

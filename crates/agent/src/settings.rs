@@ -46,6 +46,8 @@ pub struct Settings {
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.
     pub prometheus: Option<PrometheusSettings>,
+    /// Where sockets of pods are, if there are any.
+    pub pod_sockets: Option<PathBuf>,
     /// Version that the agent reports.
     pub version: String,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use steeple_clock::Clock;
 use steeple_net::UnixPeer;
-use steeple_plugin::WorkloadAttestor;
+use steeple_plugin::{MountedPod, WorkloadAttestor};
 use steeple_runtime::Shutdown;
 use steeple_telemetry::Metrics;
 use steeple_types::Selector;
@@ -78,6 +78,46 @@ impl Attestation {
             "PID attested to have selectors"
         );
         Ok(selectors)
+    }
+
+    /// The selectors of a pod that calls on its own socket.
+    pub(crate) async fn attest_caller(&self, pod: &MountedPod) -> Result<Vec<Selector>, Status> {
+        let began = self.clock.monotonic();
+        let outcome = self.attest_pod(pod).await;
+        let status = if outcome.is_ok() { "OK" } else { "Unavailable" };
+        let elapsed = self.clock.monotonic().saturating_sub(began);
+        self.metrics.call("workload_api_workload_attestation", status, elapsed);
+        outcome.map_err(|error| {
+            let (pod_uid, namespace, name) = (&pod.uid, &pod.namespace, &pod.name);
+            error!(error, pod_uid, namespace, name, subsystem_name = "workload_attestor", "Pod could not be attested");
+            failed()
+        })
+    }
+
+    /// The selectors of a pod, by all attestors at once.
+    ///
+    /// # Errors
+    /// Why no attestor knows the pod.
+    pub(crate) async fn attest_pod(&self, pod: &MountedPod) -> Result<Vec<Selector>, String> {
+        let ask = |attestor: &Arc<dyn WorkloadAttestor>| {
+            let attestor = Arc::clone(attestor);
+            async move { self.clock.timeout(DEADLINE, attestor.attest_pod(pod)).await }
+        };
+        let (mut selectors, mut reasons) = (Vec::new(), Vec::new());
+        for answer in join_all(self.attestors.iter().map(ask)).await {
+            match answer {
+                Ok(Ok(found)) => selectors.extend(found),
+                Ok(Err(error)) => reasons.push(error.to_string()),
+                Err(_) => reasons.push("an attestor took longer than 30 s".to_owned()),
+            }
+        }
+        selectors.sort_unstable();
+        selectors.dedup();
+        match (selectors.is_empty(), reasons.is_empty()) {
+            (false, _) => Ok(selectors),
+            (true, false) => Err(reasons.join("; ")),
+            (true, true) => Err("no workload attestor of this agent knows pods; configure k8s".to_owned()),
+        }
     }
 
     /// What one attestor says, if it says anything.

@@ -32,7 +32,7 @@ pub enum Actor {
     Local {
         /// Its user.
         uid: u32,
-        /// Its PID.
+        /// Its PID; 0 when it is in a PID namespace that can't be seen into.
         pid: u32,
     },
     /// A party with an X.509-SVID.

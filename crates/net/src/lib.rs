@@ -12,5 +12,5 @@ pub mod web;
 
 pub use authority::AuthorityFilter;
 pub use ending::at_end;
-pub use peer::{Peer, Process, UnixPeer};
+pub use peer::{Callers, Peer, Process, UnixPeer, User};
 pub use serve::{Answers, Limits, serve_tls, serve_uds};

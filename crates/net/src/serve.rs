@@ -25,7 +25,7 @@ use tracing::debug;
 
 use self::seldom::Seldom;
 use crate::authority::AuthorityFilter;
-use crate::{Peer, UnixPeer};
+use crate::{Callers, Peer};
 
 mod seldom;
 
@@ -102,20 +102,21 @@ pub async fn serve_tls(
     accept_loop(limits, clock, shutdown, routes, listener, connect).await
 }
 
-/// Serves `routes` on a Unix socket until the shutdown, then lets calls finish within the grace.
+/// Serves `routes` on a Unix socket to `callers` until the shutdown, then lets calls finish within the grace.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve_uds(
     listener: UnixListener,
     routes: impl Answers,
+    callers: Callers,
     limits: Limits,
     clock: Clock,
     shutdown: Shutdown,
 ) -> io::Result<()> {
-    let connect = |socket: tokio::net::UnixStream, _address| async move {
-        let peer = UnixPeer::of(&socket)?;
-        Ok((AuthorityFilter::new(socket), Peer::Unix(peer)))
+    let connect = move |socket: tokio::net::UnixStream, _address| async move {
+        let peer = callers.peer(&socket)?;
+        Ok((AuthorityFilter::new(socket), peer))
     };
     accept_loop(limits, clock, shutdown, routes, listener, connect).await
 }

@@ -1,4 +1,4 @@
-//! Generated code of the wire formats: SPIFFE Workload API, SPIRE's APIs, Envoy SDS, health, stored protobufs.
+//! Generated code of the wire formats: SPIFFE Workload API, SPIRE's APIs, Envoy SDS, health, CSI, stored protobufs.
 //!
 //! Modules mirror the packages of the files under `proto/`: `spire::api::server::entry::v1`, `envoy::service::secret::v3`.
 //! The Workload API, which has no package, is [`workload`].
@@ -12,7 +12,7 @@ mod packages {
     include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 }
 
-pub use packages::{envoy, google, grpc, spire};
+pub use packages::{csi, envoy, google, grpc, pluginregistration, spire, steeple};
 
 /// The descriptors of all files under `proto/`, an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
@@ -44,6 +44,10 @@ mod tests {
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
             "envoy.service.secret.v3.SecretDiscoveryService",
+            "csi.v1.Identity",
+            "csi.v1.Node",
+            "pluginregistration.Registration",
+            "steeple.agent.podsockets.v1.PodSockets",
         ] {
             assert!(services.iter().any(|known| known == service), "{service} of {services:?}");
         }

@@ -105,7 +105,7 @@ impl Core {
     /// Waits for the turn of `count` items of a call; calls on the private socket don't wait.
     pub(crate) async fn limit(&self, call: &Call, count: usize) -> Result<(), Status> {
         match &call.caller {
-            Caller::Local(_) => Ok(()),
+            Caller::Local { .. } => Ok(()),
             Caller::Remote { address, .. } => self.limits.wait(call.row.rate, address.ip(), count).await,
         }
     }

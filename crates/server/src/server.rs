@@ -13,7 +13,7 @@ use steeple_ca::{CaConfig, Keeper, KeeperError};
 use steeple_clock::Clock;
 use steeple_config::PrometheusSettings;
 use steeple_crypto::tls::server_config;
-use steeple_net::{Limits as ListenerLimits, serve_tls, serve_uds, uds, web};
+use steeple_net::{Callers, Limits as ListenerLimits, serve_tls, serve_uds, uds, web};
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_store::StoreError;
 use steeple_types::{SpiffeId, TrustDomain};
@@ -196,7 +196,8 @@ impl Server {
         let serve = serve_tls(tcp, config, gate.clone(), ListenerLimits::NETWORK, clock.clone(), shutdown.clone());
         supervisor.spawn("network listener", OnExit::StopProcess, told("tcp", address, serve, shutdown.clone()));
         let address = core.settings.socket_path.display().to_string();
-        let serve = serve_uds(uds, gate, ListenerLimits::LOCAL, clock.clone(), shutdown.clone());
+        let serve =
+            serve_uds(uds, gate, Callers::ProcessesOrUsers, ListenerLimits::LOCAL, clock.clone(), shutdown.clone());
         supervisor.spawn("private listener", OnExit::StopProcess, told("unix", address, serve, shutdown.clone()));
 
         let stop = || shutdown.clone();

@@ -152,6 +152,27 @@ plugins {{
         Ok(program)
     }
 
+    /// Starts another program of the binary, whatever becomes of it.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start_other(&self, program: &str, arguments: &[String]) -> Result<Program> {
+        let log = self.path(&format!("{program}.log"));
+        let file = fs::File::create(&log)?;
+        let mut command = Command::new(binary()?);
+        command.arg(program).args(arguments);
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        Ok(Program { child: command.spawn()?, log })
+    }
+
+    /// Fetches X.509-SVIDs at a socket.
+    ///
+    /// # Errors
+    /// When the command can't be started.
+    pub fn fetch_at(&self, socket: &Path) -> Result<Outcome> {
+        run("agent", "api fetch x509", socket, &["-timeout", "2s"])
+    }
+
     /// Starts the agent `name`, whatever becomes of it.
     ///
     /// # Errors

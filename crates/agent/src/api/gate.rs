@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, Request, Response};
 use steeple_client::code_of;
 use steeple_net::at_end;
+use steeple_plugin::MountedPod;
 use steeple_policy::{Availability, method};
 use tonic::Status;
 use tonic::body::Body;
@@ -31,6 +32,18 @@ pub(crate) enum Socket {
     Public,
     /// For operators.
     Admin,
+    /// For the node's CSI driver.
+    Driver,
+}
+
+impl Socket {
+    fn of(callers: Callers) -> Self {
+        match callers {
+            Callers::Anyone | Callers::Workload => Self::Public,
+            Callers::Operator => Self::Admin,
+            Callers::Driver => Self::Driver,
+        }
+    }
 }
 
 /// gRPC routes behind the gate of their socket.
@@ -40,11 +53,19 @@ pub(crate) struct Gate {
     routes: Routes,
     socket: Socket,
     open: OpenCalls,
+    /// The pod that every caller is, on a socket of its own.
+    pod: Option<Arc<MountedPod>>,
 }
 
 impl Gate {
     pub(crate) fn new(core: Arc<Core>, routes: Routes, socket: Socket) -> Self {
-        Self { core, routes, socket, open: OpenCalls::default() }
+        Self { core, routes, socket, open: OpenCalls::default(), pod: None }
+    }
+
+    /// The same for a socket on which every caller is `pod`.
+    pub(crate) fn of_pod(mut self, pod: Arc<MountedPod>) -> Self {
+        self.pod = Some(pod);
+        self
     }
 }
 
@@ -57,12 +78,15 @@ impl Service<Request<Body>> for Gate {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let row = match row(self.socket, request.uri().path()) {
             Ok(row) => row,
             // What does not exist is not counted: its name is of the caller's making.
             Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
         };
+        if let Some(pod) = &self.pod {
+            request.extensions_mut().insert(Arc::clone(pod));
+        }
         let open = Open::new(&self.core, &self.open, row);
         let (core, mut routes) = (Arc::clone(&self.core), self.routes.clone());
         let began = core.clock.monotonic();
@@ -84,7 +108,7 @@ impl Service<Request<Body>> for Gate {
 
 /// The row of a path on this socket.
 fn row(socket: Socket, path: &str) -> Result<&'static Row, Status> {
-    let here = || TABLE.iter().filter(|row| (row.callers == Callers::Operator) == (socket == Socket::Admin));
+    let here = || TABLE.iter().filter(|row| Socket::of(row.callers) == socket);
     let row = here().find(|row| row.method == path);
     row.ok_or_else(|| Status::unimplemented(method::unknown(path, here().map(Row::service))))
 }
@@ -116,20 +140,19 @@ mod tests {
     #[test]
     fn methods_are_on_their_socket_only() {
         for row in TABLE.iter().filter(|row| row.availability == Availability::Now) {
-            let (right, wrong) = match row.callers {
-                Callers::Operator => (Socket::Admin, Socket::Public),
-                Callers::Anyone | Callers::Workload => (Socket::Public, Socket::Admin),
-            };
+            let right = Socket::of(row.callers);
             assert_eq!(answer(right, row.method, true), None, "{}", row.method);
-            let said = (Code::Unimplemented, format!("unknown service {}", row.service()));
-            assert_eq!(answer(wrong, row.method, true), Some(said));
+            for wrong in [Socket::Public, Socket::Admin, Socket::Driver].into_iter().filter(|socket| *socket != right) {
+                let said = (Code::Unimplemented, format!("unknown service {}", row.service()));
+                assert_eq!(answer(wrong, row.method, true), Some(said));
+            }
         }
     }
 
     #[test]
     fn methods_that_come_later_are_authorised_and_say_so() {
         for row in TABLE.iter().filter(|row| row.availability != Availability::Now) {
-            let socket = if row.callers == Callers::Operator { Socket::Admin } else { Socket::Public };
+            let socket = Socket::of(row.callers);
             let said = format!("not available yet: {}", row.method.trim_start_matches('/'));
             assert_eq!(answer(socket, row.method, true), Some((Code::Unimplemented, said)));
         }

@@ -5,7 +5,7 @@ use steeple_policy::{AuditClass, Availability};
 use steeple_telemetry::rpc_key;
 
 use self::AuditClass::{Change, Credential, Read};
-use self::Callers::{Anyone, Operator, Workload};
+use self::Callers::{Anyone, Driver, Operator, Workload};
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Callers {
     Workload,
     /// Whoever reaches the admin socket.
     Operator,
+    /// The node's CSI driver, on a socket that only root reaches.
+    Driver,
 }
 
 /// The limit of calls per workload: a key of `experimental.ratelimit`.
@@ -57,6 +59,7 @@ impl Row {
             "grpc.health.v1.Health" => "Health",
             "spire.api.agent.delegatedidentity.v1.DelegatedIdentity" => "DelegatedIdentity",
             "spire.api.agent.logger.v1.Logger" => "spire.api.agent.Logger",
+            "steeple.agent.podsockets.v1.PodSockets" => "PodSockets",
             service => service,
         };
         rpc_key(service, method)
@@ -107,6 +110,10 @@ pub const TABLE: &[Row] = &[
     row("/spire.api.agent.logger.v1.Logger/SetLogLevel", Operator, Change),
     row("/spire.api.agent.logger.v1.Logger/ResetLogLevel", Operator, Change),
 
+    row("/steeple.agent.podsockets.v1.PodSockets/OpenPodSocket", Driver, Change),
+    row("/steeple.agent.podsockets.v1.PodSockets/ClosePodSocket", Driver, Change),
+    row("/steeple.agent.podsockets.v1.PodSockets/RetainPodSockets", Driver, Change),
+
     later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToX509SVIDs", Operator, Credential, DELEGATION),
     later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToX509Bundles", Operator, Read, DELEGATION),
     later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/FetchJWTSVIDs", Operator, Credential, DELEGATION),
@@ -127,7 +134,8 @@ mod tests {
         let mut methods = BTreeSet::new();
         for file in set.file {
             let package = file.package().to_owned();
-            if package.starts_with("spire.api.server.") {
+            // What the server offers, and the CSI driver.
+            if ["spire.api.server.", "csi.", "pluginregistration"].iter().any(|other| package.starts_with(other)) {
                 continue;
             }
             for service in &file.service {
@@ -158,6 +166,7 @@ mod tests {
             "rpc_sds_v3_fetch_secrets",
             "rpc_sds_v3_stream_secrets",
             "rpc_health_check",
+            "rpc_pod_sockets_open_pod_socket",
             "rpc_spire_agent_debug_v1_debug_get_info",
             "rpc_spire_api_agent_logger_reset_log_level",
         ] {

@@ -15,7 +15,7 @@ use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status};
 use tracing::error;
 
-use crate::core::{Core, peer};
+use crate::core::{Caller, Core, caller};
 use crate::svid::Identity;
 
 pub(super) struct Service(pub(super) Arc<Core>);
@@ -24,23 +24,30 @@ pub(super) struct Service(pub(super) Arc<Core>);
 const SERVICE: &str = "WorkloadAPI";
 
 /// A call, as the log tells of it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Call {
     method: &'static str,
-    pid: u32,
+    /// The process that calls, where it counts.
+    pid: Option<u32>,
+    /// The UID of the pod that calls, on a socket of its own.
+    pod_uid: Option<String>,
 }
 
 impl Call {
     fn of<T>(method: &'static str, request: &Request<T>) -> Result<Self, Status> {
-        Ok(Self { method, pid: peer(request)?.process.pid() })
+        let (pid, pod_uid) = match caller(request)? {
+            Caller::Process(peer) => (Some(peer.process.pid()), None),
+            Caller::Pod(pod) => (None, Some(pod.uid.clone())),
+        };
+        Ok(Self { method, pid, pod_uid })
     }
 
     /// Tells of a caller who has no identity.
-    fn refused(self, status: &Status) {
-        let Self { method, pid } = self;
+    fn refused(&self, status: &Status) {
+        let Self { method, pid, pod_uid } = self;
         if status.code() == Code::PermissionDenied {
             let (registered, service) = (false, SERVICE);
-            error!(method, pid, registered, service, subsystem_name = "endpoints", "No identity issued");
+            error!(method, pid, pod_uid, registered, service, subsystem_name = "endpoints", "No identity issued");
         }
     }
 }
@@ -101,7 +108,9 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let selectors = self.caller(&request).await?;
         let call = Call::of("FetchX509SVID", &request)?;
-        fetch_x509_svid::handle(&self.0, call, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
+        fetch_x509_svid::handle(&self.0, call.clone(), selectors)
+            .inspect_err(|status| call.refused(status))
+            .map(Response::new)
     }
 
     async fn fetch_x509_bundles(
@@ -124,7 +133,7 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
             self.0.selectors(&request).await?
         };
         let call = Call::of("FetchJWTSVID", &request)?;
-        let answer = fetch_jwt_svid::handle(&self.0, call, &selectors, request.get_ref()).await;
+        let answer = fetch_jwt_svid::handle(&self.0, &call, &selectors, request.get_ref()).await;
         answer.inspect_err(|status| call.refused(status)).map(Response::new)
     }
 

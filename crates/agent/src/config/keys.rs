@@ -71,11 +71,18 @@ pub(super) const AGENT: &[&str] = &[
     "x509_svid_cache_max_size",
 ];
 
-const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks"];
+const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks", "pod_sockets"];
+const POD_SOCKETS: &[&str] = &["directory"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
 pub(super) fn check_unknown<'a>(root: &Block<'a>, agent: &Block<'a>) -> Result<(), ConfigError> {
-    refuse_unknown(root, [("top-level", Some(root.clone()), ROOT), ("agent", Some(agent.clone()), AGENT)])
+    let pod_sockets = root.block("pod_sockets");
+    let blocks = [
+        ("top-level", Some(root.clone()), ROOT),
+        ("agent", Some(agent.clone()), AGENT),
+        ("pod_sockets", pod_sockets, POD_SOCKETS),
+    ];
+    refuse_unknown(root, blocks)
 }
 
 #[cfg(test)]

@@ -292,3 +292,20 @@ fn keys_whose_feature_comes_later_are_refused_unless_at_their_default() {
         assert!(said.starts_with(&format!("telemetry.{} is not available yet", known.key)), "{said}");
     }
 }
+
+#[test]
+fn sockets_of_pods_are_read_from_a_block_of_their_own() {
+    let with = |block: &str| read(&format!("agent {{\n{NEEDED}insecure_bootstrap = true\n}}\n{PLUGINS}\n{block}"), &[]);
+    let folder = |block: &str| with(block).unwrap().settings.pod_sockets.map(|folder| folder.display().to_string());
+    assert_eq!(folder(""), None);
+    assert_eq!(folder("pod_sockets {}").unwrap(), "/run/steeple/pod-sockets");
+    assert_eq!(folder("pod_sockets { directory = \"/p\" }").unwrap(), "/p");
+    for (wrong, text) in [
+        ("pod_sockets { directory = \"p\" }".to_owned(), "absolute path"),
+        (format!("pod_sockets {{ directory = \"/{}\" }}", "p".repeat(60)), "at most 53 bytes"),
+        ("pod_sockets { folder = \"/p\" }".to_owned(), "unknown configuration"),
+    ] {
+        let refused = with(&wrong).unwrap_err().to_string();
+        assert!(refused.contains(text), "{refused}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What the tests share: a server and an agent with their parts, operators, and workloads.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use steeple_clock::{Clock, ManualClock};
 use steeple_crypto::keys::KeyType;
 use steeple_keys::DiskKeys;
 use steeple_node_attest::join_token::JoinTokenAgent;
-use steeple_plugin::{AgentNodeAttestor, ErrorClass, PluginError, WorkloadAttestor};
+use steeple_plugin::{AgentNodeAttestor, ErrorClass, MountedPod, PluginError, WorkloadAttestor};
 use steeple_proto::spire::api::types;
 use steeple_proto::workload as wl;
 use steeple_proto::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
@@ -57,17 +58,34 @@ struct Running {
     task: JoinHandle<Result<(), AgentError>>,
 }
 
-/// A workload attestor that says of any process what a test told it to.
-pub(crate) struct Labels(pub(crate) Mutex<Result<Vec<Selector>, String>>);
+/// A workload attestor that says of any process, and of each pod, what a test told it to.
+pub(crate) struct Labels {
+    processes: Mutex<Result<Vec<Selector>, String>>,
+    pods: Mutex<BTreeMap<String, Vec<Selector>>>,
+}
 
 impl Labels {
     pub(crate) fn set(&self, values: &[&str]) {
-        *self.0.lock() = Ok(values.iter().map(|value| Selector::new("test", *value).unwrap()).collect());
+        *self.processes.lock() = Ok(labels(values));
     }
 
     pub(crate) fn fail(&self) {
-        *self.0.lock() = Err("out of order".to_owned());
+        *self.processes.lock() = Err("out of order".to_owned());
     }
+
+    /// Says this of a pod from now on.
+    pub(crate) fn pod(&self, uid: &str, values: &[&str]) {
+        self.pods.lock().insert(uid.to_owned(), labels(values));
+    }
+
+    /// Knows nothing of a pod from now on.
+    pub(crate) fn no_pod(&self, uid: &str) {
+        self.pods.lock().remove(uid);
+    }
+}
+
+fn labels(values: &[&str]) -> Vec<Selector> {
+    values.iter().map(|value| Selector::new("test", *value).unwrap()).collect()
 }
 
 #[async_trait::async_trait]
@@ -77,8 +95,13 @@ impl WorkloadAttestor for Labels {
     }
 
     async fn attest(&self, _pid: u32) -> Result<Vec<Selector>, PluginError> {
-        let answer = self.0.lock().clone();
+        let answer = self.processes.lock().clone();
         answer.map_err(|error| PluginError::new("workloadattestor", "labels", ErrorClass::Internal, error))
+    }
+
+    async fn attest_pod(&self, pod: &MountedPod) -> Result<Vec<Selector>, PluginError> {
+        let known = self.pods.lock().get(&pod.uid).cloned();
+        known.ok_or_else(|| PluginError::new("workloadattestor", "labels", ErrorClass::NotFound, "no such pod"))
     }
 }
 
@@ -110,7 +133,7 @@ impl Bench {
         let bundle = folder.path().join("bundle.pem");
         std::fs::write(&bundle, server.operator().bundle_pem().await).unwrap();
         let settings = settings(&folder, wire.port(), bundle);
-        let labels = Arc::new(Labels(Mutex::new(Ok(vec![Selector::new("test", "w").unwrap()]))));
+        let labels = Arc::new(Labels { processes: Mutex::new(Ok(labels(&["w"]))), pods: Mutex::default() });
         let metrics = Metrics::new("spire_agent", Vec::new());
         let attestor = Arc::new(Believing);
         Self {
@@ -317,6 +340,11 @@ fn with_header<T>(message: T) -> Request<T> {
 }
 
 impl Workload {
+    /// Calls on another socket.
+    pub(crate) fn at(socket: &Path) -> Self {
+        Self(SpiffeWorkloadApiClient::new(connect_unix(socket)))
+    }
+
     pub(crate) async fn x509_stream(&mut self) -> Result<Streaming<wl::X509svidResponse>, Status> {
         in_time(self.0.fetch_x509svid(with_header(wl::X509svidRequest {}))).await.map(tonic::Response::into_inner)
     }
@@ -399,6 +427,7 @@ fn settings(folder: &TempDir, port: u16, bundle: PathBuf) -> Settings {
         sds: SdsNames::default(),
         health: None,
         prometheus: None,
+        pod_sockets: None,
         version: "1.16.0".to_owned(),
     }
 }

@@ -23,6 +23,7 @@ mod membership;
 mod metrics;
 mod nodes;
 mod oversized;
+mod pod_sockets;
 mod sds;
 mod sds_delta;
 mod servers;

@@ -46,7 +46,7 @@ async fn connection_is_asked_to_go_when_it_is_three_minutes_old() {
     let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
     let limits = Limits { keep_alive: None, ..Limits::NETWORK };
     assert_eq!(limits.age, Some(Duration::from_mins(3)));
-    let serving = serve_uds(listener, Nothing, limits, clock, Shutdown::new());
+    let serving = serve_uds(listener, Nothing, Callers::Processes, limits, clock, Shutdown::new());
     let party = async {
         let mut stream = UnixStream::connect(folder.path().join("socket")).await.unwrap();
         stream.write_all(PREFACE).await.unwrap();

@@ -26,10 +26,10 @@ pub(crate) struct AccessLog {
 impl AccessLog {
     pub(crate) fn new(row: &'static Row, caller: &Caller) -> Self {
         let mut fields = Fields::new();
-        if let Caller::Local(peer) = caller {
-            fields.insert("caller_uid".to_owned(), peer.uid.into());
-            fields.insert("caller_gid".to_owned(), peer.gid.into());
-            if let Some(path) = peer.process.executable() {
+        if let Caller::Local { user, process } = caller {
+            fields.insert("caller_uid".to_owned(), user.uid.into());
+            fields.insert("caller_gid".to_owned(), user.gid.into());
+            if let Some(path) = process.as_ref().and_then(|process| process.executable()) {
                 fields.insert("caller_path".to_owned(), path.to_string_lossy().into());
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use steeple_audit::Actor;
 use steeple_crypto::x509::Certificate;
-use steeple_net::{Peer, UnixPeer};
+use steeple_net::{Peer, Process, UnixPeer, User};
 use steeple_proto::spire::api::types;
 use steeple_types::{EntryId, SpiffeId};
 use tonic::{Code, Request, Status};
@@ -17,8 +17,8 @@ use super::table::Row;
 /// Who calls.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
-    /// A process on the private socket.
-    Local(UnixPeer),
+    /// A user on the private socket, with his process unless it is in a PID namespace that can't be seen into.
+    Local { user: User, process: Option<Arc<Process>> },
     /// A party on the network, with its X.509-SVID if it showed one.
     Remote { address: SocketAddr, svid: Option<Arc<CallerSvid>> },
 }
@@ -34,7 +34,11 @@ impl Caller {
     /// Reads who calls from the connection.
     pub(crate) fn of(peer: &Peer) -> Result<Self, Status> {
         let (address, chain) = match peer {
-            Peer::Unix(peer) => return Ok(Self::Local(peer.clone())),
+            Peer::Unix(UnixPeer { uid, gid, process }) => {
+                let user = User { uid: *uid, gid: *gid };
+                return Ok(Self::Local { user, process: Some(Arc::clone(process)) });
+            }
+            Peer::User(user) => return Ok(Self::Local { user: *user, process: None }),
             Peer::Tls { address, chain } => (*address, chain),
         };
         let Some(leaf) = chain.first() else { return Ok(Self::Remote { address, svid: None }) };
@@ -52,19 +56,21 @@ impl Caller {
 
     pub(crate) fn svid(&self) -> Option<&CallerSvid> {
         match self {
-            Self::Local(_) => None,
+            Self::Local { .. } => None,
             Self::Remote { svid, .. } => svid.as_deref(),
         }
     }
 
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Local(_))
+        matches!(self, Self::Local { .. })
     }
 
     /// Who it is, for the audit log.
     pub(crate) fn actor(&self) -> Actor {
         match self {
-            Self::Local(peer) => Actor::Local { uid: peer.uid, pid: peer.process.pid() },
+            Self::Local { user, process } => {
+                Actor::Local { uid: user.uid, pid: process.as_ref().map_or(0, |process| process.pid()) }
+            }
             Self::Remote { svid: Some(svid), .. } => Actor::Svid(svid.id.clone()),
             Self::Remote { svid: None, .. } => Actor::Anonymous,
         }

@@ -13,7 +13,7 @@ use crate::server::with_causes;
 
 pub(super) async fn handle(
     core: &Arc<Core>,
-    call: Call,
+    call: &Call,
     selectors: &[Selector],
     request: &pb::JwtsvidRequest,
 ) -> Result<pb::JwtsvidResponse, Status> {
@@ -35,9 +35,9 @@ pub(super) async fn handle(
         let token = core.tokens.fetch(&core.server, entry, &request.audience, &core.clock).await;
         let token = token
             .map_err(|status| Status::unavailable(format!("could not fetch JWT-SVID: {}", with_causes(&status))))?;
-        let (Call { method, pid }, spiffe_id) = (call, &entry.spiffe_id);
+        let (Call { method, pid, pod_uid }, spiffe_id) = (call, &entry.spiffe_id);
         let (registered, service, ttl) = (true, SERVICE, seconds_left(token.expires_at, core.clock.now()));
-        debug!(method, pid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched JWT SVID");
+        debug!(method, pid, pod_uid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched JWT SVID");
         svids.push(pb::Jwtsvid {
             spiffe_id: entry.spiffe_id.to_string(),
             svid: token.compact,

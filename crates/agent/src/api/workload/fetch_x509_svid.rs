@@ -67,12 +67,12 @@ impl Feed {
 impl Feed {
     /// Says in the log what is answered.
     fn tell(&self, identities: &[Identity]) {
-        let (Call { method, pid }, now) = (self.call, self.core.clock.now());
+        let (Call { method, pid, pod_uid }, now) = (&self.call, self.core.clock.now());
         let (count, registered, service) = (identities.len(), true, SERVICE);
         for Identity { entry, svid } in identities {
             let spiffe_id = &entry.spiffe_id;
             let ttl = svid.as_ref().map(|svid| seconds_left(svid.expires_at, now));
-            debug!(count, method, pid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched X.509 SVID");
+            debug!(count, method, pid, pod_uid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched X.509 SVID");
         }
     }
 }

@@ -98,7 +98,7 @@ fn params(request: pb::AttestAgentRequest) -> Result<(types::AttestationData, Ve
 fn origin(call: &Call) -> Origin {
     match &call.caller {
         Caller::Remote { address, .. } => Origin { address: Some(address.ip()), untrusted_host: None },
-        Caller::Local(_) => Origin::default(),
+        Caller::Local { .. } => Origin::default(),
     }
 }
 
