@@ -9,6 +9,7 @@ mod fuzz;
 mod habits;
 mod image;
 mod layers;
+mod manifests;
 mod peers;
 mod report;
 mod run;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
   peers [install [NAME…]]    lists the programs that tests talk to, or installs them
   cluster COMMAND            a Kubernetes cluster to develop and test on
   image [--dev]              container images in target/images, without Docker; --dev compiles less hard
+  manifests [--check]        writes what of deploy/ comes from the code, and the manifests from the chart
   fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
   soak [--seconds N]         the long drills: fuzzes each target (60 s), kills fifty times, measures
   bench --against-spire      measures steeple beside Go SPIRE in the same run";
@@ -56,6 +58,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "peers" => peers::run(rest),
         "cluster" => cluster::run(rest),
         "image" => image::run(rest),
+        "manifests" => manifests::run(rest),
         "fuzz" => fuzz::run(rest),
         "soak" => soak::run(rest),
         "bench" => bench::run(rest),

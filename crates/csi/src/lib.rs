@@ -10,6 +10,7 @@ pub mod mountinfo;
 mod mounts;
 mod node;
 mod pod_sockets;
+mod probe;
 mod publish;
 mod registration;
 mod request;
@@ -21,4 +22,5 @@ mod testing;
 
 pub use driver::{CsiError, Driver, DriverConfig, KubeletRegistration, PodSocketsConfig};
 pub use mounts::{Mounts, SystemMounts};
+pub use probe::probe;
 pub use request::SOCKET_ATTRIBUTE;

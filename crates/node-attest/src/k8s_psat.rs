@@ -11,9 +11,38 @@ pub use agent::{K8sPsatAgent, K8sPsatAgentConfig};
 pub use server::{K8sPsatCluster, K8sPsatServer};
 
 use serde::{Deserialize, Serialize};
+use steeple_k8s::{Permission, Scope};
 use zeroize::Zeroizing;
 
 const NAME: &str = "k8s_psat";
+
+/// What the server's half asks of an API server, for agents in the server's own namespace.
+pub const PERMISSIONS: &[Permission] = &[
+    Permission {
+        group: "authentication.k8s.io",
+        resource: "tokenreviews",
+        names: &[],
+        verbs: &["create"],
+        scope: Scope::Cluster,
+        reason: "The token of an agent is vouched for.",
+    },
+    Permission {
+        group: "",
+        resource: "nodes",
+        names: &[],
+        verbs: &["get"],
+        scope: Scope::Cluster,
+        reason: "The node of an agent has the UID and the labels that make its ID and selectors.",
+    },
+    Permission {
+        group: "",
+        resource: "pods",
+        names: &[],
+        verbs: &["get"],
+        scope: Scope::OwnNamespace,
+        reason: "The pod of an agent tells which node it is on.",
+    },
+];
 
 /// What an attestation opens with.
 #[derive(Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::installation::{self, Entry, NAMESPACE};
-use crate::{id, peer};
+use crate::{id, image, peer};
 
 /// What a cluster case cannot do without.
 const PEERS: &[&str] = &["kubernetes", "steeple", "workload", "busybox"];
@@ -33,6 +33,29 @@ pub fn case(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
 pub fn alone(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
     let _turn = TURN.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     attempt(name, case);
+}
+
+/// Runs a case on a cluster of its own that has the images and no steeple; left out when a peer is absent.
+///
+/// # Panics
+/// When the case fails, after the state of steeple's namespace.
+#[expect(clippy::panic, reason = "a failed case is a panic of its test")]
+pub fn bare(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<()>) {
+    let run = || {
+        if peer::missing(&[PEERS, peers].concat())? {
+            return Ok(());
+        }
+        let cluster = Cluster::of_its_own(name)?;
+        image::load(&cluster)?;
+        let result = case(&cluster);
+        if result.is_err() {
+            show(&cluster, NAMESPACE);
+        }
+        result
+    };
+    if let Err(error) = run() {
+        panic!("{error:#}");
+    }
 }
 
 #[expect(clippy::panic, reason = "a failed case is a panic of its test")]

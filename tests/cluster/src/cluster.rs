@@ -28,20 +28,32 @@ impl Cluster {
     pub(crate) fn up() -> Result<Self> {
         let named = std::env::var("STEEPLE_CLUSTER").ok().filter(|name| !name.is_empty());
         let name = named.clone().unwrap_or_else(|| format!("tests-{}", std::process::id()));
-        let mut cluster = Self { name, owner: None };
+        let cluster = Self { name, owner: None };
         if named.is_some() && cluster.bed(&["status"], "")?.exit == 0 {
             return Ok(cluster);
         }
+        cluster.make()
+    }
+
+    /// A cluster for one case, that ends with this process.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn of_its_own(name: &str) -> Result<Self> {
+        Self { name: format!("{name}-{}", std::process::id()), owner: None }.make()
+    }
+
+    fn make(mut self) -> Result<Self> {
         let file = NamedTempFile::new().context("making the owner's lock")?;
         let lock = file.reopen()?;
         flock(&lock, FlockOperation::LockExclusive).context("locking the owner's lock")?;
         let path = file.path().to_str().context("a temporary folder whose name is no UTF-8")?;
-        let up = cluster.bed(&["up", "--owner", path], "")?;
+        let up = self.bed(&["up", "--owner", path], "")?;
         if up.exit != 0 {
             bail!("cluster up: {up}");
         }
-        cluster.owner = Some((file, lock));
-        Ok(cluster)
+        self.owner = Some((file, lock));
+        Ok(self)
     }
 
     /// Runs one command of `bed/cluster`.

@@ -10,7 +10,7 @@ use crate::{image, until};
 pub const TRUST_DOMAIN: &str = "example.org";
 
 /// The namespace of the installation.
-pub(crate) const NAMESPACE: &str = "steeple";
+pub const NAMESPACE: &str = "steeple";
 
 /// A registration entry to be made.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +35,19 @@ pub(crate) fn install(cluster: &Cluster) -> Result<()> {
     until::some("an attested agent", || Ok(agents(cluster)?.into_iter().next())).map(drop)
 }
 
-fn rolled_out(cluster: &Cluster, what: &str) -> Result<()> {
+/// Waits until what a workload resource asks for is there.
+///
+/// # Errors
+/// When it is not within three minutes.
+pub fn rolled_out(cluster: &Cluster, what: &str) -> Result<()> {
     cluster.ok(&["-n", NAMESPACE, "rollout", "status", what, "--timeout=180s"]).map(drop)
 }
 
 /// Runs a command of the server in its container; returns what it prints as JSON.
-pub(crate) fn server(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
+///
+/// # Errors
+/// When it fails.
+pub fn server(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
     let exec =
         ["-n", NAMESPACE, "exec", "steeple-server-0", "-c", "steeple-server", "--", "/opt/spire/bin/spire-server"];
     let text = cluster.ok(&[&exec, arguments, &["-output", "json"]].concat())?;
@@ -48,7 +55,10 @@ pub(crate) fn server(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
 }
 
 /// What `agent list` says of each agent.
-pub(crate) fn agents(cluster: &Cluster) -> Result<Vec<Value>> {
+///
+/// # Errors
+/// When the server can't be asked.
+pub fn agents(cluster: &Cluster) -> Result<Vec<Value>> {
     let answer = server(cluster, &["agent", "list"])?;
     Ok(answer.get("agents").and_then(Value::as_array).cloned().unwrap_or_default())
 }

@@ -13,9 +13,9 @@ pub mod peer;
 pub mod until;
 mod workload;
 
-pub use case::{Case, alone, case};
+pub use case::{Case, alone, bare, case};
 pub use cluster::Cluster;
-pub use installation::{Entry, TRUST_DOMAIN};
+pub use installation::{Entry, NAMESPACE, TRUST_DOMAIN, agents, rolled_out, server};
 pub use outcome::Outcome;
 pub use workload::{SLEEP, SOCKET, Workload};
 

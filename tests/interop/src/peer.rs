@@ -19,6 +19,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
         "steeple" => return ours(),
         "spire-samples" => return samples(),
         "envoy" => cache.join("envoy/bin/envoy"),
+        "checkov" | "kubernetes-validate" => cache.join(name).join("bin").join(name),
         "grpc-python" => cache.join("grpc-python/bin/python"),
         _ => cache.join("bin").join(name),
     };

@@ -16,6 +16,8 @@ mod envoy;
 mod eviction;
 #[path = "interop/identities.rs"]
 mod identities;
+#[path = "interop/manifests.rs"]
+mod manifests;
 #[path = "interop/pid_reuse.rs"]
 mod pid_reuse;
 #[path = "interop/quickstart.rs"]

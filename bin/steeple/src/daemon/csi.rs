@@ -1,9 +1,10 @@
 //! `csi`: the CSI driver, with the flags of spiffe-csi-driver and of node-driver-registrar.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use steeple_clock::Clock;
 use steeple_config::LogSettings;
 use steeple_csi::{Driver, DriverConfig, KubeletRegistration, PodSocketsConfig, SystemMounts};
@@ -16,6 +17,9 @@ use crate::commands::{Env, FlagSet, HELP, SPIRE_VERSION};
 /// Longest wait for an identity: a kubelet gives a mount two minutes.
 const MAX_WAIT: Duration = Duration::from_secs(100);
 
+/// Longest wait for the answer to a probe.
+const PROBE: Duration = Duration::from_secs(5);
+
 struct Flags {
     node_id: String,
     node_id_env: String,
@@ -27,6 +31,7 @@ struct Flags {
     pod_socket_dir: String,
     identity_timeout: Duration,
     log_level: String,
+    probe: bool,
     version: bool,
 }
 
@@ -43,6 +48,7 @@ impl Default for Flags {
             pod_socket_dir: String::new(),
             identity_timeout: Duration::from_secs(20),
             log_level: "INFO".to_owned(),
+            probe: false,
             version: false,
         }
     }
@@ -57,6 +63,12 @@ pub(crate) fn csi(env: &mut Env, arguments: &[String]) -> u8 {
     if flags.version {
         let _ = std::io::Write::write_all(&mut env.stdout, format!("{SPIRE_VERSION}\n").as_bytes());
         return 0;
+    }
+    if flags.probe {
+        return match probe(&flags.csi_socket_path) {
+            Ok(()) => 0,
+            Err(error) => crashed(env, "Driver does not serve", &error),
+        };
     }
     let node_id = if flags.node_id.is_empty() { env.var(&flags.node_id_env).to_owned() } else { flags.node_id.clone() };
     match config(&flags, node_id).and_then(|config| run(config, flags.log_level)) {
@@ -84,6 +96,8 @@ fn read(env: &mut Env, arguments: &[String]) -> Result<Flags, u8> {
     let wait = "How long a mount waits until its pod's identity can be issued; at most 100s.";
     set.timeout(&mut flags.identity_timeout, &["identity-timeout"], wait);
     set.text(&mut flags.log_level, &["log-level"], "Level of the log.");
+    let probe = "Asks the driver on -csi-socket-path whether it serves, and ends.";
+    set.boolean(&mut flags.probe, &["probe"], probe);
     set.boolean(&mut flags.version, &["version"], "Prints the version and ends.");
     if arguments == [HELP] {
         env.complain(&set.usage());
@@ -124,6 +138,13 @@ fn config(flags: &Flags, node_id: String) -> anyhow::Result<DriverConfig> {
         registration,
         pod_sockets,
     })
+}
+
+/// What a pod's probe runs.
+fn probe(csi_socket: &str) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = async { tokio::time::timeout(PROBE, steeple_csi::probe(Path::new(csi_socket))).await };
+    Ok(runtime.block_on(answer).with_context(|| format!("{csi_socket}: no answer in {PROBE:?}"))??)
 }
 
 fn run(config: DriverConfig, level: String) -> anyhow::Result<()> {

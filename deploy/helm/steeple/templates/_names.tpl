@@ -1,0 +1,87 @@
+{{- /* Names are fixed: the CSI driver is the cluster's, so there is one installation in a cluster. */ -}}
+
+{{- define "steeple.labels" -}}
+app.kubernetes.io/name: {{ . }}
+app.kubernetes.io/part-of: steeple
+{{- end }}
+
+{{- define "steeple.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ with .tag }}:{{ . }}{{ end }}{{ with .digest }}@{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* For containers that need nothing from the kernel. */ -}}
+{{- define "steeple.confined" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+privileged: false
+readOnlyRootFilesystem: true
+{{- end }}
+
+{{- /* The API server's token, for an hour, for containers that mount it; the others get none. */ -}}
+{{- define "steeple.api-token" -}}
+- name: api-token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: 3607
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+      - downwardAPI:
+          items:
+            - path: namespace
+              fieldRef:
+                fieldPath: metadata.namespace
+{{- end }}
+
+{{- define "steeple.api-token-mount" -}}
+- name: api-token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+
+{{- define "steeple.metrics-ingress" -}}
+{{- if .Values.metrics.enabled }}
+- from:
+    - namespaceSelector:
+        {{- toYaml .Values.metrics.from.namespaceSelector | nindent 8 }}
+      podSelector:
+        {{- toYaml .Values.metrics.from.podSelector | nindent 8 }}
+  ports:
+    - port: 9988
+      protocol: TCP
+    - port: 8082
+      protocol: TCP
+{{- end }}
+{{- end }}
+
+{{- define "steeple.api-server-egress" -}}
+- to:
+    {{- range .Values.networkPolicy.apiServer.cidrs }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  ports:
+    {{- range .Values.networkPolicy.apiServer.ports }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
+{{- end }}
+
+{{- define "steeple.kubelet-egress" -}}
+- to:
+    {{- range .Values.networkPolicy.nodes.cidrs }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  ports:
+    - port: 10250
+      protocol: TCP
+{{- end }}

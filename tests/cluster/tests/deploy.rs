@@ -1,0 +1,204 @@
+//! Manifests and chart, each on a cluster of its own: from nothing to identities, and to another version and back.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use steeple_tests_cluster::{
+    Cluster, NAMESPACE, Outcome, SLEEP, SOCKET, Workload, agents, bare, id, rolled_out, server, until,
+};
+
+const WORKLOADS: [Workload<'static>; 2] = [
+    Workload {
+        namespace: "north",
+        name: "server",
+        script: "exec workload serve /spiffe/spire-agent.sock 0.0.0.0:9443",
+    },
+    Workload { namespace: "south", name: "client", script: SLEEP },
+];
+
+#[test]
+fn manifests_lead_from_nothing_to_identities() {
+    bare("manifests", &[], |cluster| {
+        let manifests = repository("deploy/manifests")?;
+        cluster.ok(&["apply", "-k", &manifests])?;
+        is_up(cluster)?;
+        let agent = agent(cluster)?;
+        ensure!(agent.contains("/spire/agent/k8s_psat/demo-cluster/"), "{agent}");
+        start_workloads(cluster, &agent)?;
+        sample_has_its_identity(cluster, &agent)?;
+        server_is_restricted(cluster)?;
+        strangers_do_not_reach_the_server(cluster)?;
+        // What was applied can be applied again and changes nothing.
+        let again = cluster.ok(&["apply", "-k", &manifests])?;
+        let changed: Vec<&str> = again.lines().filter(|line| !line.ends_with("unchanged")).collect();
+        ensure!(changed.iter().all(|line| line.starts_with("statefulset")), "{changed:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
+    bare("chart", &["helm"], |cluster| {
+        let helm = Helm { cluster };
+        helm.run(&["install", "steeple", "--create-namespace"])?;
+        is_up(cluster)?;
+        let agent = agent(cluster)?;
+        start_workloads(cluster, &agent)?;
+        let before = kept(cluster)?;
+        under_load(cluster, || {
+            helm.run(&["upgrade", "steeple", "--set", "server.logLevel=DEBUG,agent.logLevel=DEBUG"])
+        })?;
+        let configuration = cluster.ok(&["-n", NAMESPACE, "get", "configmap", "steeple-server", "-o", "yaml"])?;
+        ensure!(configuration.contains("log_level = \"DEBUG\""), "{configuration}");
+        ensure!(kept(cluster)? == before, "lost by the upgrade: {before}");
+        under_load(cluster, || helm.rollback())?;
+        ensure!(kept(cluster)? == before, "lost by the rollback: {before}");
+        helm.uninstall()?;
+        helm.run(&["install", "steeple"])?;
+        is_up(cluster)?;
+        ensure!(kept(cluster)? == before, "lost by removing: {before}");
+        WORKLOADS.iter().try_for_each(|workload| workload.await_id(cluster, &id(&path(workload))))
+    });
+}
+
+/// Every part has started, and the agent has attested.
+fn is_up(cluster: &Cluster) -> Result<()> {
+    rolled_out(cluster, "statefulset/steeple-server")?;
+    rolled_out(cluster, "daemonset/steeple-agent")?;
+    rolled_out(cluster, "daemonset/steeple-csi")?;
+    agent(cluster).map(drop)
+}
+
+fn agent(cluster: &Cluster) -> Result<String> {
+    let agent = until::some("an attested agent", || Ok(agents(cluster)?.into_iter().next()))?;
+    let path = agent.pointer("/id/path").and_then(Value::as_str).context("an agent has a path")?;
+    Ok(id(path.trim_start_matches('/')))
+}
+
+fn path(workload: &Workload<'_>) -> String {
+    format!("ns/{}/sa/{}", workload.namespace, workload.name)
+}
+
+/// Two workloads of two namespaces that speak with each other.
+fn start_workloads(cluster: &Cluster, agent: &str) -> Result<()> {
+    for workload in WORKLOADS {
+        let spiffe_id = id(&path(&workload));
+        let (namespace, account) = (format!("k8s:ns:{}", workload.namespace), format!("k8s:sa:{}", workload.name));
+        let create = ["entry", "create", "-parentID", agent, "-spiffeID", &spiffe_id];
+        server(cluster, &[&create[..], &["-selector", &namespace, "-selector", &account]].concat())?;
+        cluster.ok(&["create", "namespace", workload.namespace])?;
+        workload.start(cluster)?;
+        workload.await_id(cluster, &spiffe_id)?;
+    }
+    until::ok("a call by mTLS", || call(cluster, 1).map(drop))
+}
+
+/// The sample is ready when it has its X.509-SVID, by a CSI volume, in a namespace that is `restricted`.
+fn sample_has_its_identity(cluster: &Cluster, agent: &str) -> Result<()> {
+    let (spiffe_id, namespace) = (id("ns/steeple-sample/sa/web"), "steeple-sample");
+    let create = ["entry", "create", "-parentID", agent, "-spiffeID", &spiffe_id];
+    server(cluster, &[&create[..], &["-selector", "k8s:ns:steeple-sample", "-selector", "k8s:sa:web"]].concat())?;
+    cluster.ok(&["apply", "-k", &repository("deploy/manifests/sample")?])?;
+    cluster.ok(&["-n", namespace, "rollout", "status", "deployment/web", "--timeout=180s"])?;
+    let fetch =
+        ["/opt/spire/bin/spire-agent", "api", "fetch", "x509", "-socketPath", "/spiffe-workload-api/spire-agent.sock"];
+    let fetched = cluster.ok(&[&["-n", namespace, "exec", "deployment/web", "--"], &fetch[..]].concat())?;
+    ensure!(fetched.contains(&spiffe_id), "{fetched}");
+    Ok(())
+}
+
+/// Calls until the server has shown so many certificates; no call may fail.
+fn call(cluster: &Cluster, certificates: usize) -> Result<Outcome> {
+    let [server, client] = WORKLOADS;
+    let address = format!("{}:9443", server.address(cluster)?);
+    let outcome = client.exec(cluster, &["workload", "call", SOCKET, &address, &certificates.to_string()])?;
+    ensure!(outcome.exit == 0, "{outcome}");
+    Ok(outcome)
+}
+
+/// Changes the installation while workloads call each other, and waits until all is up again.
+fn under_load(cluster: &Cluster, change: impl FnOnce() -> Result<()>) -> Result<()> {
+    std::thread::scope(|scope| {
+        // A new agent has new certificates, so the calls go on until the change has reached the workloads.
+        let calls = scope.spawn(|| call(cluster, 2));
+        change()?;
+        is_up(cluster)?;
+        let calls = calls.join().map_err(|_| anyhow::anyhow!("the calls panicked"))?;
+        calls.context("while it was changed").map(drop)
+    })
+}
+
+/// What must outlive every change: entries, and the authorities of the bundle.
+fn kept(cluster: &Cluster) -> Result<Value> {
+    let entries = server(cluster, &["entry", "show"])?;
+    let entries = entries.get("entries").and_then(Value::as_array).context("entries")?;
+    let entries: Vec<_> = entries.iter().map(|entry| json!([entry.get("id"), entry.get("spiffe_id")])).collect();
+    let bundle = server(cluster, &["bundle", "show"])?;
+    Ok(json!([entries, bundle.get("x509_authorities")]))
+}
+
+/// The server's pod would be admitted where Pod Security is `restricted`.
+fn server_is_restricted(cluster: &Cluster) -> Result<()> {
+    let namespace = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restricted",
+        "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}"#;
+    cluster.apply(namespace, &[])?;
+    cluster.ok(&["-n", "restricted", "create", "serviceaccount", "steeple-server"])?;
+    let set = cluster.json(&["-n", NAMESPACE, "get", "statefulset", "steeple-server"])?;
+    let mut spec = set.pointer("/spec/template/spec").cloned().context("a template")?;
+    let volumes = spec.get_mut("volumes").and_then(Value::as_array_mut).context("volumes")?;
+    volumes.push(json!({ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }));
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "server" }, "spec": spec });
+    cluster.apply(&pod.to_string(), &["-n", "restricted", "--dry-run=server"])
+}
+
+/// Only agents may connect, and nothing else of any namespace.
+fn strangers_do_not_reach_the_server(cluster: &Cluster) -> Result<()> {
+    let address = ["-n", NAMESPACE, "get", "pod", "steeple-server-0", "-o", "jsonpath={.status.podIP}"];
+    let address = cluster.ok(&address)?;
+    let [_, client] = WORKLOADS;
+    let dial = client.exec(cluster, &["nc", "-w", "2", &address, "8081", "-e", "true"])?;
+    ensure!(dial.exit != 0, "a pod of another namespace reached the server: {dial}");
+    Ok(())
+}
+
+/// helm on the cluster, with the chart of the repository.
+struct Helm<'c> {
+    cluster: &'c Cluster,
+}
+
+impl Helm<'_> {
+    /// `install` or `upgrade`, with what follows.
+    fn run(&self, arguments: &[&str]) -> Result<()> {
+        let (chart, helm) = (repository("deploy/helm/steeple")?, helm()?);
+        let [verb, release, rest @ ..] = arguments else { anyhow::bail!("verb and release") };
+        let command = [&[helm.as_str(), verb, release, &chart, "--namespace", NAMESPACE][..], rest].concat();
+        self.succeeds(&command)?;
+        // The namespace that helm makes has no labels, and agents need more than a default may allow.
+        let label = ["label", "--overwrite", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=privileged"];
+        self.cluster.ok(&label).map(drop)
+    }
+
+    fn rollback(&self) -> Result<()> {
+        self.succeeds(&[&helm()?, "rollback", "steeple", "1", "--namespace", NAMESPACE])
+    }
+
+    fn uninstall(&self) -> Result<()> {
+        self.succeeds(&[&helm()?, "uninstall", "steeple", "--namespace", NAMESPACE, "--wait"])
+    }
+
+    fn succeeds(&self, command: &[&str]) -> Result<()> {
+        let outcome = self.cluster.exec(command)?;
+        ensure!(outcome.exit == 0, "{command:?}: {outcome}");
+        Ok(())
+    }
+}
+
+fn helm() -> Result<String> {
+    Ok(steeple_tests_cluster::peer::path("helm")?.display().to_string())
+}
+
+fn repository(path: &str) -> Result<String> {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    Ok(folder.canonicalize()?.display().to_string())
+}
