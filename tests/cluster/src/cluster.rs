@@ -61,7 +61,18 @@ impl Cluster {
     /// # Errors
     /// When it cannot start.
     fn bed(&self, arguments: &[&str], input: &str) -> Result<Outcome> {
-        Outcome::of(Command::new(peer::script()).args(arguments).env("STEEPLE_CLUSTER", &self.name), input)
+        Outcome::of(&mut self.command(arguments), input)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(peer::script());
+        command.args(arguments).env("STEEPLE_CLUSTER", &self.name);
+        command
+    }
+
+    /// A command to be run on the node, beside the test.
+    pub fn on_node(&self, words: &[&str]) -> Command {
+        self.command(&[&["exec"], words].concat())
     }
 
     /// Runs kubectl as cluster admin.

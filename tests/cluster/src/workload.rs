@@ -1,6 +1,7 @@
 //! Pods that use the Workload API.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::outcome::Outcome;
@@ -70,6 +71,19 @@ impl Workload<'_> {
     /// When the pod is gone.
     pub fn address(&self, cluster: &Cluster) -> Result<String> {
         cluster.ok(&["-n", self.namespace, "get", "pod", self.name, "-o", "jsonpath={.status.podIP}"])
+    }
+
+    /// The control group of the pod's container, as the node's root has it.
+    ///
+    /// # Errors
+    /// When the container is not known yet.
+    pub fn control_group(&self, cluster: &Cluster) -> Result<String> {
+        let pod = cluster.json(&["-n", self.namespace, "get", "pod", self.name])?;
+        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).context(pointer.to_owned());
+        let uid = text("/metadata/uid")?;
+        let container = text("/status/containerStatuses/0/containerID")?;
+        let container = container.trim_start_matches("containerd://");
+        Ok(format!("/kubepods/besteffort/pod{uid}/{container}"))
     }
 
     fn manifest(&self) -> String {

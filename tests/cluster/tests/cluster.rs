@@ -2,9 +2,13 @@
 
 #[path = "cluster/attestation.rs"]
 mod attestation;
+#[path = "cluster/forgery.rs"]
+mod forgery;
 #[path = "cluster/identities.rs"]
 mod identities;
 #[path = "cluster/mtls.rs"]
 mod mtls;
+#[path = "cluster/pid_reuse.rs"]
+mod pid_reuse;
 #[path = "cluster/tokens.rs"]
 mod tokens;

@@ -4,12 +4,23 @@ pid_reuse.py AGENT_SOCKET OWN_SOCKET stay|pass
 
 A child connects and leaves the connection to a grandchild, which offers it at OWN_SOCKET. With `pass` the child then ends,
 and an impostor, the user nobody, comes by its PID. Says what has become of it, and ends when the standard input does.
+
+CALLER_GROUP and IMPOSTOR_GROUP name control groups that the two join first, to be processes of two containers.
 """
 
+import glob
 import os
 import socket
 import sys
 import threading
+
+
+def join(variable):
+    """Joins the control group that the environment names, in each hierarchy that has it."""
+    group = os.environ.get(variable)
+    for procs in glob.glob(f"/sys/fs/cgroup/*{group}/cgroup.procs") if group else []:
+        with open(procs, "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
 
 
 def carry(source, target):
@@ -32,6 +43,7 @@ def offer(connection, path, ready):
 
 def caller(agent, path, ready, how, stay):
     """Connects; the connection is the grandchild's from then on."""
+    join("CALLER_GROUP")
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(agent)
     grandchild = os.fork()
@@ -55,6 +67,7 @@ def impostor(pid, hold_in, hold_out):
         if child == 0:
             if os.getpid() == pid:
                 os.close(hold_out)
+                join("IMPOSTOR_GROUP")
                 os.setgid(65534)
                 os.setuid(65534)
                 os.read(hold_in, 1)
