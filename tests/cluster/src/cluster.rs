@@ -116,6 +116,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// The events of the API server's audit log so far.
+    ///
+    /// # Errors
+    /// When the cluster keeps no such log, or it cannot be read.
+    pub(crate) fn audit(&self) -> Result<Vec<Value>> {
+        let env = self.bed(&["env"], "")?;
+        let path = env.stdout.lines().find_map(|line| line.strip_prefix("STEEPLE_CLUSTER_AUDIT="));
+        let path = path.context("this cluster shows no audit log; a cluster of this machine does")?;
+        let log = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+        // The last line may still be being written.
+        Ok(log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
     /// Runs a command on the node, with `KUBECONFIG` set.
     ///
     /// # Errors

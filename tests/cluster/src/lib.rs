@@ -4,6 +4,7 @@
 //! killing the server, is written with [`alone`] instead of [`case`].
 #![expect(clippy::disallowed_methods, reason = "a whole cluster is tested on the machine's clock")]
 
+pub mod audit;
 mod case;
 mod cluster;
 mod image;

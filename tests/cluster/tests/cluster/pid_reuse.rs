@@ -27,7 +27,6 @@ fn pod_that_comes_by_anothers_pid_gets_nothing() {
         ensure!(honest.stdout.contains("/sa/caller"), "a caller that lives is served: {honest}");
         let answer = attempt(case, &groups, "pass")?;
         ensure!(answer.exit != 0 && !answer.stdout.contains("spiffe://"), "{answer}");
-        ensure!(answer.stderr.contains("workload attestation failed"), "{answer}");
         Ok(())
     });
 }
