@@ -126,11 +126,11 @@ cmd_node() {
     start etcd
     start containerd
     start kube-apiserver
-    wait_for 60 "containerd" ctr -a /run/containerd/containerd.sock version
+    wait_for 300 "containerd" ctr -a /run/containerd/containerd.sock version
     mkdir -p "$DIR/run/pause"
     cp "$BIN/pause" "$DIR/run/pause/pause"
     cmd_load_rootfs 65535:65535 localhost/pause:local "$DIR/run/pause" /pause
-    wait_for 60 "API server" "$BIN/kubectl" --kubeconfig "$DIR/conf/admin.kubeconfig" get --raw /readyz
+    wait_for 300 "API server" "$BIN/kubectl" --kubeconfig "$DIR/conf/admin.kubeconfig" get --raw /readyz
     start kube-controller-manager
     start kube-scheduler
     start kubelet
@@ -229,17 +229,17 @@ cmd_up() {
     start=$(now)
     locked launch
     [[ -z $owner ]] || watch_owner "$owner"
-    wait_for 90 "the API server" cmd_kubectl get --raw /readyz || fail_up
+    wait_for 300 "the API server" cmd_kubectl get --raw /readyz || fail_up
     took "API server ready" "$start"
 
     start=$(now)
-    wait_for 60 "the node object" cmd_kubectl get node "$NODE_NAME" || fail_up
-    cmd_kubectl wait --for=condition=Ready "node/$NODE_NAME" --timeout=90s >/dev/null || fail_up
+    wait_for 300 "the node object" cmd_kubectl get node "$NODE_NAME" || fail_up
+    cmd_kubectl wait --for=condition=Ready "node/$NODE_NAME" --timeout=300s >/dev/null || fail_up
     took "node ready" "$start"
 
     start=$(now)
-    wait_for 60 "the default service account" cmd_kubectl -n default get serviceaccount default || fail_up
-    wait_for 60 "cluster DNS" on_node busybox wget -q -O /dev/null http://127.0.0.1:10254/ready || fail_up
+    wait_for 300 "the default service account" cmd_kubectl -n default get serviceaccount default || fail_up
+    wait_for 300 "cluster DNS" on_node busybox wget -q -O /dev/null http://127.0.0.1:10254/ready || fail_up
     took "DNS ready" "$start"
     took "up" "$all"
 }
