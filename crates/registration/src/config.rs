@@ -282,7 +282,7 @@ impl ControllerManagerConfig {
             graceful_shutdown: duration("gracefulShutDown", file.graceful_shut_down.as_ref())?
                 .unwrap_or(Duration::from_secs(30)),
             cache_sync_timeout: duration("controller.cacheSyncTimeout", controller.cache_sync_timeout.as_ref())?
-                .unwrap_or(Duration::from_secs(120)),
+                .unwrap_or(Duration::from_mins(2)),
             metrics_bind_address: address(metrics.bind_address, Some(":8080")),
             health_probe_bind_address: address(health.health_probe_bind_address, None),
             readiness_endpoint_name: path(health.readiness_endpoint_name, "/readyz"),

@@ -9,6 +9,7 @@ mod data;
 pub mod desired;
 mod entry;
 mod kubernetes;
+pub mod manifests;
 mod object;
 mod owned;
 mod relationship;

@@ -62,6 +62,7 @@ pub(super) struct Grpc {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the file's own keys")]
 pub(super) struct Reconcile {
     #[serde(rename = "clusterSPIFFEIDs")]
     pub(super) cluster_spiffe_ids: Option<bool>,
@@ -106,6 +107,7 @@ pub(super) struct Metrics {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "the file's own keys")]
 pub(super) struct Health {
     pub(super) health_probe_bind_address: Option<String>,
     pub(super) readiness_endpoint_name: Option<String>,

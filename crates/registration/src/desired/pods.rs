@@ -67,13 +67,12 @@ impl Desired {
         self.pods_of_namespace.entry(key.namespace.clone()).or_default().insert(key.clone());
         self.pods_by_uid.insert(object.uid.clone(), key.clone());
         let object = Arc::new(object);
-        let before = match self.pods.get_mut(&key) {
-            Some(known) => std::mem::replace(&mut known.object, Arc::clone(&object)),
-            None => {
-                let state = PodState { object: Arc::clone(&object), outcomes: BTreeMap::new() };
-                self.pods.insert(key.clone(), state);
-                Arc::clone(&object)
-            }
+        let before = if let Some(known) = self.pods.get_mut(&key) {
+            std::mem::replace(&mut known.object, Arc::clone(&object))
+        } else {
+            let state = PodState { object: Arc::clone(&object), outcomes: BTreeMap::new() };
+            self.pods.insert(key.clone(), state);
+            Arc::clone(&object)
         };
         if before.node != object.node {
             leave(&mut self.pods_of_node, &before.node, &key);
@@ -85,7 +84,7 @@ impl Desired {
     pub(super) fn pod_gone(&mut self, key: &PodKey, touched: &mut Touched) {
         let Some(state) = self.pods.get(key) else { return };
         let object = Arc::clone(&state.object);
-        self.replace(key, BTreeMap::new(), touched);
+        self.replace(key, &BTreeMap::new(), touched);
         self.pods.remove(key);
         self.pods_by_uid.remove(&object.uid);
         leave(&mut self.pods_of_node, &object.node, key);
@@ -168,7 +167,7 @@ impl Desired {
             covered |= !fallback && matches!(outcome, Outcome::Entry(_));
             outcomes.insert(rule, outcome);
         }
-        self.replace(key, outcomes, touched);
+        self.replace(key, &outcomes, touched);
     }
 
     /// What a rule makes of a pod: what it made before, if it need not be asked again.
@@ -184,10 +183,8 @@ impl Desired {
             Some(before @ (Outcome::Entry(_) | Outcome::Failed(_))) if !asked => before.clone(),
             _ => {
                 self.renderings += 1;
-                let services = match state.rule.auto_populate_dns_names {
-                    true => self.services.of(&key.namespace, &pod.uid),
-                    false => Vec::new(),
-                };
+                let services = Some(state.rule.auto_populate_dns_names).filter(|wanted| *wanted);
+                let services = services.map(|_| self.services.of(&key.namespace, &pod.uid)).unwrap_or_default();
                 let node = self.nodes.get(&pod.node);
                 match self.settings.cluster.render(&state.rule, pod, node, &services) {
                     Ok(entry) => Outcome::Entry(Arc::new(entry)),
@@ -198,7 +195,7 @@ impl Desired {
     }
 
     /// Puts what rules make of a pod in the place of what they made before.
-    fn replace(&mut self, key: &PodKey, outcomes: BTreeMap<RuleKey, Outcome>, touched: &mut Touched) {
+    fn replace(&mut self, key: &PodKey, outcomes: &BTreeMap<RuleKey, Outcome>, touched: &mut Touched) {
         let Some(state) = self.pods.get_mut(key) else { return };
         let before = std::mem::replace(&mut state.outcomes, outcomes.clone());
         let rules: BTreeSet<&RuleKey> = before.keys().chain(outcomes.keys()).collect();

@@ -41,6 +41,12 @@ pub(super) struct RuleState {
     pub(super) failed: BTreeMap<PodKey, Arc<RenderError>>,
 }
 
+impl RuleState {
+    fn new(rank: Rank, rule: Arc<Rule>) -> Self {
+        Self { rank, rule, namespaces: BTreeSet::new(), counts: Counts::default(), failed: BTreeMap::new() }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) usable: BTreeMap<RuleKey, RuleState>,
@@ -90,10 +96,8 @@ impl Rules {
     /// Says whether a rule is for a namespace; yields whether this is new.
     pub(super) fn choose(&mut self, rule: &RuleKey, namespace: &str, chosen: bool, ignored: bool) -> bool {
         let Some(state) = self.usable.get_mut(rule) else { return false };
-        let changed = match chosen {
-            true => state.namespaces.insert(namespace.to_owned()),
-            false => state.namespaces.remove(namespace),
-        };
+        let changed =
+            if chosen { state.namespaces.insert(namespace.to_owned()) } else { state.namespaces.remove(namespace) };
         if changed {
             let step = if chosen { 1 } else { -1 };
             state.counts.namespaces_selected += step;
@@ -171,26 +175,16 @@ impl Desired {
         self.rules.unusable.remove(&key);
         touched.rules.insert(key.clone());
         let mut concerned = BTreeSet::new();
-        match self.rules.usable.get_mut(&key) {
-            Some(state) => {
-                concerned.clone_from(&state.namespaces);
-                let reranked = state.rank != rank || state.rule.fallback != rule.fallback;
-                state.rule = rule;
-                state.rank = rank;
-                if reranked {
-                    self.reclaim(&key, &concerned, touched);
-                }
+        if let Some(state) = self.rules.usable.get_mut(&key) {
+            concerned.clone_from(&state.namespaces);
+            let reranked = state.rank != rank || state.rule.fallback != rule.fallback;
+            state.rule = rule;
+            state.rank = rank;
+            if reranked {
+                self.reclaim(&key, &concerned, touched);
             }
-            None => {
-                let state = RuleState {
-                    rank,
-                    rule,
-                    namespaces: BTreeSet::new(),
-                    counts: Counts::default(),
-                    failed: BTreeMap::new(),
-                };
-                self.rules.usable.insert(key.clone(), state);
-            }
+        } else {
+            self.rules.usable.insert(key.clone(), RuleState::new(rank, rule));
         }
         let names: Vec<String> = self.namespaces.keys().cloned().collect();
         for name in names {
