@@ -71,7 +71,7 @@ mount_cgroups() {
         mkdir -p "/run/cgroup$at"
         mount --bind "$at/steeple-$NAME" "/run/cgroup$at"
     done
-    umount --recursive /sys/fs/cgroup
+    umount --recursive --lazy /sys/fs/cgroup
     [[ ${all[0]} == /sys/fs/cgroup ]] || mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
     for at in "${all[@]}"; do
         mkdir -p "$at"
@@ -229,19 +229,29 @@ cmd_up() {
     start=$(now)
     locked launch
     [[ -z $owner ]] || watch_owner "$owner"
-    wait_for 300 "the API server" cmd_kubectl get --raw /readyz || fail_up
+    await_node "the API server" cmd_kubectl get --raw /readyz || fail_up
     took "API server ready" "$start"
 
     start=$(now)
-    wait_for 300 "the node object" cmd_kubectl get node "$NODE_NAME" || fail_up
+    await_node "the node object" cmd_kubectl get node "$NODE_NAME" || fail_up
     cmd_kubectl wait --for=condition=Ready "node/$NODE_NAME" --timeout=300s >/dev/null || fail_up
     took "node ready" "$start"
 
     start=$(now)
-    wait_for 300 "the default service account" cmd_kubectl -n default get serviceaccount default || fail_up
-    wait_for 300 "cluster DNS" on_node busybox wget -q -O /dev/null http://127.0.0.1:10254/ready || fail_up
+    await_node "the default service account" cmd_kubectl -n default get serviceaccount default || fail_up
+    await_node "cluster DNS" on_node busybox wget -q -O /dev/null http://127.0.0.1:10254/ready || fail_up
     took "DNS ready" "$start"
     took "up" "$all"
+}
+
+# shellcheck disable=SC2329
+ready_or_ended() { "$@" || ! node_pid; }
+
+# await_node WHAT COMMAND...: repeat the command until it succeeds, while the node lives.
+await_node() {
+    local what=$1
+    shift
+    wait_for 300 "$what" ready_or_ended "$@" && node_pid >/dev/null
 }
 
 # Starts the node, from clean remains of an earlier one.
