@@ -24,20 +24,25 @@ $STEEPLE_CLUSTER names it (default: default), and clusters of several names stan
 tests/cluster/bed/cluster help tells the rest";
 
 /// The script that knows every kind of cluster.
-pub(crate) fn script() -> PathBuf {
-    run::root().join("tests/cluster/bed/cluster")
+pub(crate) const CLUSTER: &str = "cluster";
+/// The script that installs Istio on one.
+pub(crate) const ISTIO: &str = "istio";
+
+/// A script of the bed by its name.
+pub(crate) fn script(name: &str) -> PathBuf {
+    run::root().join("tests/cluster/bed").join(name)
 }
 
-/// The script, for clusters of this machine alone.
-pub(crate) fn bed(cache: &Path) -> Command {
-    let mut bed = Command::new(script());
+/// A script of the bed, for clusters of this machine alone.
+pub(crate) fn bed(name: &str, cache: &Path) -> Command {
+    let mut bed = Command::new(script(name));
     bed.env("STEEPLE_PEERS", cache).env("STEEPLE_CLUSTER_MODE", "bed");
     bed
 }
 
-/// Whether such a cluster can be made without installing or building anything.
-pub(crate) fn ready(cache: &Path) -> bool {
-    bed(cache).arg("check").output().is_ok_and(|output| output.status.success())
+/// Whether what the script makes can be made without installing or building anything.
+pub(crate) fn ready(name: &str, cache: &Path) -> bool {
+    bed(name, cache).arg("check").output().is_ok_and(|output| output.status.success())
 }
 
 /// Runs one command of the cluster.
@@ -54,8 +59,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         Some("test") => test(arguments.get(1..).unwrap_or_default()),
         Some(_) => {
             // Takes this process's place, so that signals, terminal and exit status are the command's own.
-            let failure = Command::new(script()).args(arguments).env("STEEPLE_PEERS", peers::cache()).exec();
-            Err(failure).with_context(|| format!("starting {}", script().display()))
+            let failure = Command::new(script(CLUSTER)).args(arguments).env("STEEPLE_PEERS", peers::cache()).exec();
+            Err(failure).with_context(|| format!("starting {}", script(CLUSTER).display()))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: all tests, the peers that were absent, and one closing line.
 
+mod mesh;
+
 use std::io::{BufRead, BufReader, PipeReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,13 +10,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use mesh::LEFT_OUT;
+
 use crate::report::Report;
 use crate::scope::TESTS_RAN;
 use crate::{peers, run};
 
-/// Tests from outside: how they are counted, their package, and how many run at once.
-const OUTSIDE: [(&str, &str, usize); 2] =
-    [("interop", "steeple-tests-interop", 4), ("cluster", "steeple-tests-cluster", 4)];
+/// Tests from outside: how they are counted, their package and which of its programs, and how many run at once.
+const OUTSIDE: [(&str, &str, &[&str], usize); 3] = [
+    ("interop", "steeple-tests-interop", &[], 4),
+    ("cluster", "steeple-tests-cluster", &["--lib", "--test", "cluster"], 4),
+    (mesh::MESH, "steeple-tests-cluster", &["--test", "mesh"], 4),
+];
 
 /// How long a test's output may stay open after its end without a word.
 const LINGER: Duration = Duration::from_secs(10);
@@ -35,21 +42,27 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
     let mut inside = run::cargo();
     inside.args(["test", "--workspace", "--no-fail-fast"]);
-    inside.args(OUTSIDE.iter().flat_map(|(_, package, _)| ["--exclude", package]));
+    inside.args(OUTSIDE.iter().flat_map(|(_, package, ..)| ["--exclude", package]));
     let skipped = noting_skipped(&mut inside, require)?;
     if !follow(&mut inside, &mut report)? && report.failed.is_empty() {
         broken.push("the workspace's tests did not all build or run");
     }
     let unrun = report.skip(&std::fs::read_to_string(skipped)?);
     let mut counts = Vec::new();
-    for (name, package, threads) in OUTSIDE {
+    let mut mesh = mesh::Mesh::default();
+    for (name, package, programs, threads) in OUTSIDE {
         let before = report.passed.len() + report.failed.len();
         let mut cases = run::cargo();
-        cases.args(["test", "--package", package, "--no-fail-fast", "--", &format!("--test-threads={threads}")]);
+        cases.args(["test", "--package", package, "--no-fail-fast"]).args(programs);
+        cases.args(["--", &format!("--test-threads={threads}")]);
+        if name == mesh::MESH {
+            mesh.decide(&mut cases);
+        }
         let skipped = outside(&mut cases, &mut report, &mut broken, require)?;
         let ran = report.passed.len() + report.failed.len() + skipped - before;
         counts.push(format!("{name} cases: {ran}, of them without a peer: {skipped}"));
     }
+    mesh.note(&mut counts)?;
     if unrun > 0 {
         counts.push(format!("other tests without what they need: {unrun}"));
     }

@@ -56,6 +56,11 @@ impl Cluster {
         Ok(self)
     }
 
+    /// Its name, as `STEEPLE_CLUSTER` takes it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs one command of `bed/cluster`.
     ///
     /// # Errors

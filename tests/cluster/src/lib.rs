@@ -9,6 +9,7 @@ mod case;
 mod cluster;
 mod image;
 mod installation;
+pub mod mesh;
 mod outcome;
 pub mod peer;
 pub mod until;

@@ -35,7 +35,7 @@ fn install(peer: &Peer, cache: &Path) -> Result<()> {
         Source::Go(module, package) => go(peer.name, module, package, cache),
         Source::Python(packages, _) => python(packages, &cache.join(peer.name)),
         Source::Debian(package, _) => debian(package),
-        Source::Cluster => run::succeed(cluster::bed(cache).arg("build")),
+        Source::Bed(script) => run::succeed(cluster::bed(script, cache).arg("build")),
         Source::Clients(package) => clients(package, &cache.join("bin")),
         Source::Cargo(version) => cargo(peer.name, version, cache),
     }

