@@ -42,6 +42,8 @@ pub(crate) struct Hooks {
     pub(crate) agent_validate: Hook,
     /// `steeple csi`.
     pub(crate) csi: Hook,
+    /// `steeple controller`.
+    pub(crate) controller: Hook,
     /// `steeple dev`.
     pub(crate) dev: Hook,
 }
@@ -86,6 +88,11 @@ fn own(hooks: &Hooks) -> Program {
             role("server", "The server and its commands, as spire-server"),
             role("agent", "The agent and its commands, as spire-agent"),
             Row { path: "csi", synopsis: "The CSI driver, as spiffe-csi-driver", kind: Kind::Hook(hooks.csi) },
+            Row {
+                path: "controller",
+                synopsis: "The Kubernetes controller, as spire-controller-manager",
+                kind: Kind::Hook(hooks.controller),
+            },
             Row { path: "dev", synopsis: "A server and an agent in one process, to try", kind: Kind::Hook(hooks.dev) },
         ],
     }

@@ -1,6 +1,7 @@
-//! The daemons: `server run`, `agent run`, their `validate`, `csi`, and `dev`.
+//! The daemons: `server run`, `agent run`, their `validate`, `controller`, `csi`, and `dev`.
 
 mod agent;
+mod controller;
 mod csi;
 mod dev;
 mod flags;
@@ -9,6 +10,7 @@ mod server;
 mod signals;
 
 pub(crate) use agent::{agent_run, agent_validate};
+pub(crate) use controller::controller;
 pub(crate) use csi::csi;
 pub(crate) use dev::dev;
 pub(crate) use server::{server_run, server_validate};

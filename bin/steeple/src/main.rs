@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         agent_run: daemon::agent_run,
         agent_validate: daemon::agent_validate,
         csi: daemon::csi,
+        controller: daemon::controller,
         dev: daemon::dev,
     };
     ExitCode::from(commands::main(&argv, &hooks, &mut Env::of_process()))

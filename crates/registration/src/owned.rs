@@ -33,6 +33,11 @@ impl OwnedIds {
         &self.prefix
     }
 
+    /// The prefix of entries to be removed or taken over, with its dot; empty for those without any.
+    pub fn cleanup(&self) -> Option<&str> {
+        self.cleanup.as_deref()
+    }
+
     /// What may be done with the entry of this ID. Without a prefix every entry is the controller's, as in
     /// spire-controller-manager; who does not want that marks what it makes.
     pub fn judge(&self, entry_id: &str) -> Ownership {

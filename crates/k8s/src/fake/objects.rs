@@ -78,6 +78,13 @@ impl Objects {
         self.all.get(&Target::of(path)?.key()?)
     }
 
+    /// All objects of the resource at `path`, such as `/api/v1/configmaps`.
+    pub fn all_at(&self, path: &str) -> Vec<&Value> {
+        let target = Target::of(path);
+        let of = self.all.iter().filter(|(key, _)| target.as_ref().is_some_and(|target| target.holds(key)));
+        of.map(|(_, object)| object).collect()
+    }
+
     /// Puts an object at `path`, in place of what is there.
     pub fn put(&mut self, path: &str, object: Value) {
         if let Some(key) = Target::of(path).and_then(|target| target.key()) {

@@ -1,0 +1,119 @@
+//! Follows the objects of a kind, and puts them into the inbox.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use steeple_clock::Clock;
+use steeple_k8s::{ApiServer, Change, Collection, FollowError, Permission, Scope};
+use steeple_runtime::Backoff;
+use steeple_telemetry::Metrics;
+use tracing::{debug, info, warn};
+
+use crate::inbox::Inbox;
+use crate::kind::Kind;
+
+/// What following objects asks of the API server.
+pub(crate) const PERMISSIONS: &[Permission] = &[
+    followed("", "pods", "who gets an identity"),
+    followed("", "namespaces", "whose pods get an identity"),
+    followed("", "nodes", "under which agent a pod's entry is"),
+    followed("discovery.k8s.io", "endpointslices", "names of services as DNS names"),
+    followed("spire.spiffe.io", "clusterspiffeids", "which pods get which identity"),
+    followed("spire.spiffe.io", "clusterstaticentries", "entries written out"),
+    followed("spire.spiffe.io", "clusterfederatedtrustdomains", "trust domains to federate with"),
+    followed("steeple.dev", "workloadidentities", "which pods of a tenant get which identity"),
+];
+
+const fn followed(group: &'static str, resource: &'static str, reason: &'static str) -> Permission {
+    Permission { group, resource, names: &[], verbs: &["list", "watch"], scope: Scope::Cluster, reason }
+}
+
+/// Most objects of a kind.
+const MOST: usize = 500_000;
+/// A kind that the API server does not have is asked for again after this time.
+const ABSENT: Duration = Duration::from_mins(1);
+
+/// How the objects of one kind are followed.
+pub struct Follow<O> {
+    pub(crate) kind: Kind,
+    pub(crate) api_server: ApiServer,
+    pub(crate) clock: Clock,
+    pub(crate) inbox: Arc<Inbox<Kind, O>>,
+    pub(crate) metrics: Metrics,
+}
+
+impl<O: Send + 'static> Follow<O> {
+    /// Reads objects as `T` for ever; `kept` yields the namespace, the name and what is kept of each.
+    ///
+    /// While the API server can't be reached, what was told stays. A kind of our own that the API server does not have counts
+    /// as a kind without objects.
+    pub async fn objects<T: DeserializeOwned>(self, kept: impl Fn(T) -> (Box<str>, Box<str>, O)) -> Infallible {
+        let collection = Collection { path: self.kind.path(), fields: None, metadata_only: false, limit: MOST };
+        let mut backoff = Backoff::new(Duration::from_millis(500), 2.0, Duration::from_secs(30));
+        let mut known: BTreeSet<(Box<str>, Box<str>)> = BTreeSet::new();
+        loop {
+            let mut told = false;
+            let ended = collection
+                .follow(&self.api_server, &self.clock, |change| {
+                    told = true;
+                    self.put(change, &kept, &mut known);
+                })
+                .await;
+            if told {
+                backoff.reset();
+            }
+            self.metrics.count("watch_ends", &[("kind", self.kind.name().to_owned())]);
+            if self.is_absent(&ended) {
+                info!(kind = self.kind.name(), "The API server does not have this kind; there are no such objects");
+                self.put(Change::All(Vec::new()), &kept, &mut known);
+                self.clock.sleep(ABSENT).await;
+                continue;
+            }
+            match &ended {
+                error if error.is_expired() => debug!(kind = self.kind.name(), "Listing anew"),
+                error => warn!(kind = self.kind.name(), %error, "Unable to follow objects; what is known stays"),
+            }
+            self.clock.sleep(backoff.pause(0.5)).await;
+        }
+    }
+
+    fn is_absent(&self, error: &FollowError) -> bool {
+        self.kind == Kind::WorkloadIdentity && matches!(error, FollowError::Refused { status: 404, .. })
+    }
+
+    fn put<T>(
+        &self,
+        change: Change<T>,
+        kept: &impl Fn(T) -> (Box<str>, Box<str>, O),
+        known: &mut BTreeSet<(Box<str>, Box<str>)>,
+    ) {
+        match change {
+            Change::All(all) => {
+                let mut gone = std::mem::take(known);
+                for object in all {
+                    let (namespace, name, object) = kept(object);
+                    gone.remove(&(namespace.clone(), name.clone()));
+                    known.insert((namespace.clone(), name.clone()));
+                    self.inbox.put((self.kind, namespace, name), Some(object));
+                }
+                for (namespace, name) in gone {
+                    self.inbox.put((self.kind, namespace, name), None);
+                }
+                self.inbox.complete(self.kind);
+            }
+            Change::Put(object) => {
+                let (namespace, name, object) = kept(object);
+                known.insert((namespace.clone(), name.clone()));
+                self.inbox.put((self.kind, namespace, name), Some(object));
+            }
+            Change::Gone(object) => {
+                let (namespace, name, _) = kept(object);
+                known.remove(&(namespace.clone(), name.clone()));
+                self.inbox.put((self.kind, namespace, name), None);
+            }
+        }
+    }
+}
