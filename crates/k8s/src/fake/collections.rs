@@ -67,7 +67,7 @@ impl FakeCollection {
     pub fn put(&self, mut object: Value) {
         self.content.send_modify(|content| {
             content.version += 1;
-            object["metadata"]["resourceVersion"] = json!(content.version.to_string());
+            set_version(&mut object, content.version);
             let before = content.objects.insert(key(&object), object.clone());
             content.changes.push(Changed { version: content.version, before, after: Some(object) });
         });
@@ -78,7 +78,7 @@ impl FakeCollection {
         self.content.send_modify(|content| {
             if let Some(mut before) = content.objects.remove(&(namespace.to_owned(), name.to_owned())) {
                 content.version += 1;
-                before["metadata"]["resourceVersion"] = json!(content.version.to_string());
+                set_version(&mut before, content.version);
                 content.changes.push(Changed { version: content.version, before: Some(before), after: None });
             }
         });
@@ -209,7 +209,7 @@ impl Query {
     fn form(&self, mut object: Value) -> Value {
         if self.metadata_only {
             object = json!({
-                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object.get("metadata"),
             });
         }
         object
@@ -228,6 +228,12 @@ impl Query {
     }
 }
 
+fn set_version(object: &mut Value, version: u64) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("resourceVersion".to_owned(), json!(version.to_string()));
+    }
+}
+
 fn bookmark(version: u64) -> String {
     let metadata = json!({"resourceVersion": version.to_string()});
     let object = json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata});
@@ -235,7 +241,8 @@ fn bookmark(version: u64) -> String {
 }
 
 fn key(object: &Value) -> (String, String) {
-    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+    let metadata = object.get("metadata");
+    let text = |key: &str| metadata.and_then(|metadata| metadata.get(key)?.as_str()).unwrap_or_default().to_owned();
     (text("namespace"), text("name"))
 }
 
@@ -249,8 +256,7 @@ pub(super) fn url(query: &str) -> Vec<(String, String)> {
         let mut bytes = text.bytes();
         let mut out = Vec::new();
         while let Some(byte) = bytes.next() {
-            let digits = || Some([bytes.next()?, bytes.next()?]);
-            let mut digits = digits;
+            let mut digits = || Some([bytes.next()?, bytes.next()?]);
             out.push(match byte {
                 b'+' => b' ',
                 b'%' => digits()
