@@ -38,6 +38,8 @@ use self::namespaces::Namespaces;
 use crate::KIND;
 
 const NAME: &str = "k8s";
+/// Pause before the kubelet is asked again for its node's name.
+const NAMING_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the `k8s` attestor is told by its configuration.
 #[derive(Clone, Debug)]
@@ -101,6 +103,23 @@ impl K8s {
         warn!(subsystem_name = "k8s", %wanted, "Pod or container not found; giving up");
         let message = last.unwrap_or_else(|| "no selectors found after max poll attempts".to_owned());
         Err(PluginError::new(KIND, NAME, ErrorClass::Unavailable, message))
+    }
+
+    /// The name of the node, by the pods that its kubelet has.
+    async fn node_name(&self) -> Option<String> {
+        let kubelet = self.kubelet.as_ref()?;
+        loop {
+            match kubelet.list(self.config.poll_retry_interval).await {
+                Err(error) => warn!(subsystem_name = "k8s", %error, "Unable to get pod list"),
+                Ok(pods) => {
+                    let mut names = pods.iter().map(|pod| &pod.spec.node_name).filter(|name| !name.is_empty());
+                    if let Some(name) = names.next() {
+                        return Some(name.clone());
+                    }
+                }
+            }
+            self.clock.sleep(NAMING_PAUSE).await;
+        }
     }
 
     fn in_index(&self, changes: &mut watch::Receiver<Known>, wanted: &Wanted<'_>) -> Indexed {
@@ -199,8 +218,13 @@ impl WorkloadAttestor for K8s {
 
     async fn follow(&self, shutdown: &Shutdown) {
         let pods = async {
-            if let Some(pods) = &self.config.watch {
-                self.index.follow(pods, &self.clock, shutdown).await;
+            let Some(PodWatch { api_server, node_name }) = &self.config.watch else { return };
+            let node_name = match node_name {
+                Some(name) => Some(name.clone()),
+                None => shutdown.until(self.node_name()).await.flatten(),
+            };
+            if let Some(name) = node_name {
+                self.index.follow(api_server, &name, &self.clock, shutdown).await;
             }
         };
         let namespaces = async {

@@ -22,8 +22,16 @@ static TURN: RwLock<()> = RwLock::new(());
 /// # Panics
 /// When the case fails: with its error, after the state of its namespaces.
 pub fn case(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
+    case_with(name, &[], case);
+}
+
+/// As [`case`]; left out when one of `peers` is absent, too.
+///
+/// # Panics
+/// As [`case`].
+pub fn case_with(name: &str, peers: &[&str], case: impl FnOnce(&Case<'_>) -> Result<()>) {
     let _turn = TURN.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    attempt(name, case);
+    attempt(name, peers, case);
 }
 
 /// Runs a case while no other runs, because it disturbs the installation.
@@ -32,7 +40,7 @@ pub fn case(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
 /// As [`case`].
 pub fn alone(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
     let _turn = TURN.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-    attempt(name, case);
+    attempt(name, &[], case);
 }
 
 /// Runs a case on a cluster of its own that has the images and no steeple; left out when a peer is absent.
@@ -59,9 +67,9 @@ pub fn bare(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<()
 }
 
 #[expect(clippy::panic, reason = "a failed case is a panic of its test")]
-fn attempt(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
+fn attempt(name: &str, peers: &[&str], case: impl FnOnce(&Case<'_>) -> Result<()>) {
     let run = || {
-        if peer::missing(PEERS)? {
+        if peer::missing(&[PEERS, peers].concat())? {
             return Ok(());
         }
         let case_ = Case { cluster: shared()?, name: name.to_owned() };
@@ -108,6 +116,14 @@ impl Case<'_> {
         );
         self.cluster.apply(&manifest, &[])?;
         Ok(name)
+    }
+
+    /// Gives the node an image of Go SPIRE, `go-spire:local`, with what workloads' images have.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn load_go_spire(&self) -> Result<()> {
+        image::load_go_spire(self.cluster)
     }
 
     /// Creates a registration entry below the node's agent; returns its id.

@@ -29,6 +29,19 @@ pub(crate) fn load(cluster: &Cluster) -> Result<()> {
     cluster.load(WORKLOAD, root.path(), &["/bin/sh"])
 }
 
+/// Gives the node an image of Go SPIRE's server and agent.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn load_go_spire(cluster: &Cluster) -> Result<()> {
+    let root = TempDir::new()?;
+    workload(root.path())?;
+    for name in ["spire-server", "spire-agent"] {
+        program(root.path(), &peer::path(name)?, &format!("opt/spire/bin/{name}"))?;
+    }
+    cluster.load("go-spire:local", root.path(), &["/opt/spire/bin/spire-agent"])
+}
+
 fn steeple(root: &Path) -> Result<()> {
     base(root)?;
     program(root, &peer::path("steeple")?, "opt/spire/bin/steeple")?;

@@ -15,7 +15,7 @@ pub mod peer;
 pub mod until;
 mod workload;
 
-pub use case::{Case, alone, bare, case};
+pub use case::{Case, alone, bare, case, case_with};
 pub use cluster::Cluster;
 pub use installation::{Entry, NAMESPACE, TRUST_DOMAIN, agents, rolled_out, server};
 pub use outcome::Outcome;

@@ -2,6 +2,8 @@
 
 #[path = "cluster/attestation.rs"]
 mod attestation;
+#[path = "cluster/differential.rs"]
+mod differential;
 #[path = "cluster/forgery.rs"]
 mod forgery;
 #[path = "cluster/identities.rs"]
@@ -10,5 +12,7 @@ mod identities;
 mod mtls;
 #[path = "cluster/pid_reuse.rs"]
 mod pid_reuse;
+#[path = "cluster/steady.rs"]
+mod steady;
 #[path = "cluster/tokens.rs"]
 mod tokens;

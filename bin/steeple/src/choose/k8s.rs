@@ -79,9 +79,10 @@ pub(super) fn workload(plugin: &PluginBlock, variables: &BTreeMap<String, String
     let node_name = if configured.is_empty() { variables.get(variable).cloned() } else { Some(configured) };
     let node_name = node_name.filter(|name| !name.is_empty());
     let api_server = ApiServer::named(&text(plugin, "kube_config_file")?);
-    // Pods are watched where an API server is known to be, and whose pods to ask for.
+    // Pods are watched where an API server is known to be. What the kubelet is called by may be an address.
     let is_known = api_server != ApiServer::InCluster || variables.contains_key(IN_CLUSTER);
-    let watched = node_name.clone().filter(|_| is_known);
+    let named = node_name.clone().filter(|name| name.parse::<std::net::IpAddr>().is_err());
+    let is_watched = is_known && (named.is_some() || !without_kubelet);
     Ok(K8sConfig {
         root: PathBuf::from("/"),
         locator: Locator {
@@ -89,7 +90,7 @@ pub(super) fn workload(plugin: &PluginBlock, variables: &BTreeMap<String, String
             verbose: flag(plugin, "verbose_container_locator_logs", false)?,
         },
         kubelet: (!without_kubelet).then_some(Kubelet { node_name, port }),
-        watch: watched.map(|node_name| PodWatch { api_server: api_server.clone(), node_name }),
+        watch: is_watched.then(|| PodWatch { api_server: api_server.clone(), node_name: named }),
         namespace_labels: flag(plugin, "enable_namespace_labels", false)?.then_some(api_server),
         max_poll_attempts: u32::try_from(attempts).ok().filter(|attempts| *attempts > 0).unwrap_or(60),
         poll_retry_interval: pause.unwrap_or(Duration::from_millis(500)),

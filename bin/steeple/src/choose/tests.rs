@@ -229,7 +229,7 @@ fn k8s_is_read_with_its_kubelet() {
 }
 
 #[test]
-fn k8s_watches_pods_where_a_cluster_and_a_node_are_known() {
+fn k8s_watches_pods_where_a_cluster_is_known() {
     use steeple_k8s::ApiServer;
     let read = |data: &str, variables: &[(&str, &str)]| {
         let block = plugins(&format!("WorkloadAttestor \"k8s\" {{ plugin_data {{ {data} }} }}"));
@@ -240,12 +240,16 @@ fn k8s_watches_pods_where_a_cluster_and_a_node_are_known() {
     let watched = |data: &str, variables: &[(&str, &str)]| {
         read(data, variables).watch.map(|watch| (watch.api_server, watch.node_name))
     };
-    let in_cluster = Some((ApiServer::InCluster, "n1".to_owned()));
+    let in_cluster = Some((ApiServer::InCluster, Some("n1".to_owned())));
     assert_eq!(watched("", &[host, node]), in_cluster);
     assert_eq!(watched("node_name = \"n1\"", &[host]), in_cluster);
-    assert_eq!(watched("", &[host]), None, "whose pods?");
+    // Then the kubelet names its node, if it is asked for anything.
+    let nameless = Some((ApiServer::InCluster, None));
+    assert_eq!(watched("", &[host]), nameless);
+    assert_eq!(watched("", &[host, ("MY_NODE_NAME", "10.0.0.7")]), nameless);
+    assert_eq!(watched("disable_kubelet_client = true", &[host]), None);
     assert_eq!(watched("", &[node]), None, "where?");
-    let file = Some((ApiServer::Kubeconfig("k".into()), "n1".to_owned()));
+    let file = Some((ApiServer::Kubeconfig("k".into()), Some("n1".to_owned())));
     assert_eq!(watched("kube_config_file = \"k\"", &[node]), file);
     let usual = read("", &[host, node]);
     assert_eq!((usual.locator.legacy, usual.locator.verbose, usual.namespace_labels), (false, false, None));

@@ -18,8 +18,9 @@ const MAX_PODS: usize = 10_000;
 pub struct PodWatch {
     /// The API server.
     pub api_server: ApiServer,
-    /// Name of the node, whose pods alone are asked for.
-    pub node_name: String,
+    /// Name of the node, whose pods alone are asked for; without one the kubelet says it. What a kubelet is called by
+    /// need not be its node's name: SPIRE's chart gives its address.
+    pub node_name: Option<String>,
 }
 
 /// What is known of the pods. One task writes it; each call reads it.
@@ -43,17 +44,17 @@ impl PodIndex {
     }
 
     /// Keeps the index until `shutdown` is triggered.
-    pub(super) async fn follow(&self, pods: &PodWatch, clock: &Clock, shutdown: &Shutdown) {
+    pub(super) async fn follow(&self, api_server: &ApiServer, node_name: &str, clock: &Clock, shutdown: &Shutdown) {
         let collection = Collection {
             path: "/api/v1/pods".to_owned(),
-            fields: Some(format!("spec.nodeName={}", pods.node_name)),
+            fields: Some(format!("spec.nodeName={node_name}")),
             metadata_only: false,
             limit: MAX_PODS,
         };
         let lost = || self.0.send_modify(|known| *known = Known::default());
         let otherwise = "the kubelet is asked instead";
         let follow = Follow { collection, what: "pods", otherwise };
-        follow.run(&pods.api_server, clock, shutdown, |change| self.take(change), lost).await;
+        follow.run(api_server, clock, shutdown, |change| self.take(change), lost).await;
     }
 
     fn take(&self, change: Change<Pod>) {

@@ -29,7 +29,7 @@ impl Watching {
         api.collection(NAMESPACES).put(namespace("gold"));
         let server = api.api_server();
         let bench = Bench::new(at_kubelet, |config| {
-            config.watch = Some(PodWatch { api_server: server, node_name: "node1".to_owned() });
+            config.watch = Some(PodWatch { api_server: server, node_name: Some("node1".to_owned()) });
             change(config);
         });
         let (bench, shutdown) = (Arc::new(bench.await), Shutdown::new());
@@ -94,6 +94,19 @@ async fn watched_pods_cost_no_request() {
     assert_eq!(watching.bench.kubelet.count(), 0);
     let asked = watching.pods().asked();
     assert_eq!((asked.lists, asked.watches), (1, 1));
+    watching.stop().await;
+}
+
+#[tokio::test]
+async fn node_that_has_no_name_is_named_by_its_kubelet() {
+    let nameless = |config: &mut K8sConfig| {
+        config.watch.as_mut().unwrap().node_name = None;
+        long(config);
+    };
+    let watching = Watching::live(vec![pod()], vec![pod()], nameless).await;
+    assert_eq!(watching.bench.kubelet.count(), 1);
+    watching.bench.attest(&path(MAIN)).await.unwrap();
+    assert_eq!(watching.bench.kubelet.count(), 1);
     watching.stop().await;
 }
 
