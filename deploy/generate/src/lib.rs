@@ -1,5 +1,6 @@
 //! What is deployed comes from one place each: permissions from the code that asks, manifests from the chart.
 
+mod crds;
 mod rbac;
 mod render;
 
@@ -19,9 +20,15 @@ pub fn root() -> PathBuf {
 }
 
 /// What of the chart is written from the code.
-pub fn chart_files() -> Files {
-    let templates = Path::new(render::CHART).join("templates");
-    rbac::templates().into_iter().map(|(name, text)| (templates.join(name), text)).collect()
+///
+/// # Errors
+/// When a definition can't be written down, which no definition is known to do.
+pub fn chart_files() -> Result<Files> {
+    let chart = Path::new(render::CHART);
+    let mut files = Files::new();
+    files.extend(rbac::templates().into_iter().map(|(name, text)| (chart.join("templates").join(name), text)));
+    files.extend(crds::files()?.into_iter().map(|(name, text)| (chart.join("files/crds").join(name), text)));
+    Ok(files)
 }
 
 /// The paths of files that are not there as they should be.
@@ -63,7 +70,7 @@ mod tests {
 
     #[test]
     fn chart_grants_what_the_code_asks_for() {
-        assert_eq!(stale(&root(), &chart_files()).unwrap(), [""; 0], "run `cargo xtask manifests`");
+        assert_eq!(stale(&root(), &chart_files().unwrap()).unwrap(), [""; 0], "run `cargo xtask manifests`");
     }
 
     #[test]

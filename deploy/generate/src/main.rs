@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 /// The chart's part first: the manifests are rendered from it.
 fn run(check: bool, helm: Option<&Path>) -> Result<()> {
     let root = steeple_deploy::root();
-    let chart = steeple_deploy::chart_files();
+    let chart = steeple_deploy::chart_files()?;
     let mut stale = steeple_deploy::stale(&root, &chart)?;
     if !check {
         steeple_deploy::write(&root, &chart)?;

@@ -14,6 +14,8 @@ struct Grant {
 
 /// Who acts: a component and the service account that it runs as.
 struct Actor {
+    /// The condition under which it is there, as a template writes it; empty for always.
+    when: &'static str,
     name: &'static str,
     account: &'static str,
     grants: Vec<Grant>,
@@ -25,6 +27,7 @@ fn actors() -> Vec<Actor> {
         steeple_workload_attest::k8s::PERMISSIONS.iter().copied().partition(|one| one.resource.starts_with("nodes/"));
     vec![
         Actor {
+            when: "",
             name: "steeple-server",
             account: "steeple-server",
             grants: vec![
@@ -33,6 +36,7 @@ fn actors() -> Vec<Actor> {
             ],
         },
         Actor {
+            when: "",
             name: "steeple-agent",
             account: "steeple-agent",
             grants: vec![grant("", &watch), grant(".Values.agent.kubelet.enabled", &kubelet)],
@@ -63,7 +67,7 @@ fn template(actor: &Actor) -> String {
         first = false;
         role(&mut text, actor, scope, &rules.concat());
     }
-    text
+    if actor.when.is_empty() { text } else { format!("{{{{- if {} }}}}\n{text}{{{{- end }}}}\n", actor.when) }
 }
 
 /// The rules of one grant, in its condition.
@@ -126,7 +130,8 @@ mod tests {
         let own = Permission { names: &["one"], scope: Scope::OwnNamespace, ..READ };
         let grants =
             vec![Grant { when: "", permissions: vec![READ] }, Grant { when: ".Values.more", permissions: vec![own] }];
-        let text = template(&Actor { name: "steeple-x", account: "steeple-y", grants });
+        let text = template(&Actor { when: ".Values.x", name: "steeple-x", account: "steeple-y", grants });
+        assert!(text.starts_with("{{- if .Values.x }}\n") && text.ends_with("{{- end }}\n"));
         let (cluster, namespaced) = text.split_once("kind: Role\n").unwrap();
         assert!(cluster.contains("kind: ClusterRoleBinding"));
         assert!(

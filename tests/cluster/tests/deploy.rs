@@ -55,6 +55,7 @@ fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
         under_load(cluster, || helm.rollback())?;
         ensure!(kept(cluster)? == before, "lost by the rollback: {before}");
         helm.uninstall()?;
+        cluster.ok(&["get", "crd", "clusterspiffeids.spire.spiffe.io"])?;
         helm.run(&["install", "steeple"])?;
         is_up(cluster)?;
         ensure!(kept(cluster)? == before, "lost by removing: {before}");

@@ -1,4 +1,4 @@
-{{- /* Names are fixed: the CSI driver is the cluster's, so there is one installation in a cluster. */ -}}
+{{- /* Names are fixed: CRDs and the CSI driver are the cluster's, so there is one installation in a cluster. */ -}}
 
 {{- define "steeple.labels" -}}
 app.kubernetes.io/name: {{ . }}
