@@ -11,6 +11,8 @@ mod image;
 mod layers;
 mod manifests;
 mod peers;
+#[cfg(test)]
+mod permissions;
 mod report;
 mod run;
 mod scope;

@@ -12,6 +12,8 @@ mod identities;
 mod mtls;
 #[path = "cluster/pid_reuse.rs"]
 mod pid_reuse;
+#[path = "cluster/publishers.rs"]
+mod publishers;
 #[path = "cluster/steady.rs"]
 mod steady;
 #[path = "cluster/tokens.rs"]
