@@ -15,7 +15,7 @@ mod certificates;
 mod sidecar;
 
 pub use certificates::Certificates;
-pub use sidecar::{Secrets, Sidecar, Socket};
+pub use sidecar::{Plaintext, Secrets, Sidecar, Socket};
 
 /// Whether Istio was installed on the cluster of the run.
 static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();

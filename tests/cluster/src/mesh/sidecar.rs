@@ -50,8 +50,26 @@ impl Sidecar<'_> {
     pub fn namespace(case: &Case<'_>, role: &str) -> Result<String> {
         let name = case.namespace(role)?;
         case.cluster.ok(&["label", "namespace", &name, "istio-injection=enabled"])?;
-        case.cluster.apply(&strict(&name), &[])?;
+        Self::take(case, &name, Plaintext::Refused)?;
         Ok(name)
+    }
+
+    /// Says whether the pods of a namespace take requests without TLS.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub fn take(case: &Case<'_>, namespace: &str, plaintext: Plaintext) -> Result<()> {
+        let mode = match plaintext {
+            Plaintext::Refused => "STRICT",
+            Plaintext::Taken => "PERMISSIVE",
+        };
+        case.cluster.apply(
+            &format!(
+                "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
+                 metadata: {{name: all, namespace: {namespace}}}\nspec: {{mtls: {{mode: {mode}}}}}\n"
+            ),
+            &[],
+        )
     }
 
     /// The SPIFFE ID that Istio's policies know the pod by, without scheme.
@@ -216,13 +234,15 @@ spec:
 const SERVE: &str = "\
 mkdir -p /tmp/www/cgi-bin && cd /tmp/www && echo hello >index.html && \
 printf '#!/bin/sh\\necho Content-Type: text/plain\\necho\\necho \"$HTTP_X_FORWARDED_CLIENT_CERT\"\\n' >cgi-bin/who && \
-chmod +x cgi-bin/who && exec busybox httpd -f -p 8080 -h /tmp/www";
+chmod +x cgi-bin/who && exec httpd -f -p 8080 -h /tmp/www";
 
-fn strict(namespace: &str) -> String {
-    format!(
-        "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: strict, namespace: {namespace}}}\n\
-         spec: {{mtls: {{mode: STRICT}}}}\n"
-    )
+/// What a pod with a sidecar does with requests without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plaintext {
+    /// It closes the connection.
+    Refused,
+    /// It answers.
+    Taken,
 }
 
 /// How far Envoy is with secrets.
