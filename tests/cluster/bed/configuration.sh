@@ -90,7 +90,8 @@ enforceNodeAllocatable: []
 oomScoreAdj: 0
 maxOpenFiles: $(ulimit -Hn | sed 's/unlimited/1000000/')
 imageGCHighThresholdPercent: 100
-evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
+evictionHard: {memory.available: 50Mi, nodefs.available: 100Mi, imagefs.available: 100Mi}
+evictionPressureTransitionPeriod: 5s
 featureGates: $gates
 YAML
     cat >"$conf/kube-proxy.yaml" <<YAML
@@ -175,7 +176,7 @@ component() {
         ${K8S_RUNTIME_CONFIG:+--runtime-config="$K8S_RUNTIME_CONFIG"} "${gates[@]}" ;;
     kube-controller-manager) set -- "$BIN/kube-controller-manager" --kubeconfig "$conf/controller-manager.kubeconfig" \
         --authentication-kubeconfig "$conf/controller-manager.kubeconfig" --authorization-kubeconfig "$conf/controller-manager.kubeconfig" \
-        --bind-address 127.0.0.1 --leader-elect=false --use-service-account-credentials \
+        --bind-address 127.0.0.1 --leader-elect=false --use-service-account-credentials --node-monitor-grace-period 10m \
         --service-account-private-key-file "$pki/sa.key" --root-ca-file "$pki/ca.crt" \
         --cluster-signing-cert-file "$pki/ca.crt" --cluster-signing-key-file "$pki/ca.key" \
         --enable-hostpath-provisioner "${gates[@]}" ;;
