@@ -317,12 +317,6 @@ impl<E: std::fmt::Debug> Running<E> {
         self.shutdown.trigger();
         in_time(self.task).await.unwrap().unwrap();
     }
-
-    /// Ends it without leave, as a crash does.
-    pub(crate) async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
 }
 
 /// The rules of the tests' cluster.

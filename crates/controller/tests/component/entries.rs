@@ -27,7 +27,7 @@ async fn restart_takes_up_everything_and_writes_nothing_twice() {
     bench.put_pod("a", "/a");
     bench.put_pod("b", "/b");
     bench.has(&["/a", "/b"]).await;
-    controller.kill().await;
+    controller.stop().await;
     bench.delete_pod("a");
     bench.put_pod("c", "/c");
     let written = bench.counted.writes();

@@ -20,7 +20,10 @@ async fn listed(bench: &Bench) -> Vec<(String, String)> {
     let mut client = TrustDomainClient::new(steeple_client::connect_unix(&bench.socket()));
     let listed = client.list_federation_relationships(pb::ListFederationRelationshipsRequest::default()).await.unwrap();
     let relationships = listed.into_inner().federation_relationships.into_iter();
-    relationships.map(|has| (has.trust_domain, has.bundle_endpoint_url)).collect()
+    let mut listed: Vec<(String, String)> =
+        relationships.map(|has| (has.trust_domain, has.bundle_endpoint_url)).collect();
+    listed.sort();
+    listed
 }
 
 async fn create(bench: &Bench, name: &str, url: &str) {
@@ -60,7 +63,7 @@ async fn relationships_follow_objects_and_those_of_others_stay() {
     assert_eq!(conflict["conditions"][1]["reason"], "RelationshipFailures");
     put(&bench, "taken.example", "https://moved.example/b");
     bench.called("BatchUpdateFederationRelationship", 1).await;
-    controller.kill().await;
+    controller.stop().await;
     bench.api.known(|known| known.objects.delete(&path("new.example")));
     bench.api.known(|known| known.objects.delete(&path("other.example")));
     let controller = bench.controller();

@@ -142,8 +142,12 @@ async fn static_entries_are_set_and_say_so() {
     let bench = Bench::new().await;
     let (server, controller) = (bench.server().await, bench.controller());
     let at = |name: &str| format!("/apis/spire.spiffe.io/v1alpha1/clusterstaticentries/{name}");
-    bench.put(&at("db"), json!({"metadata": {}, "spec": {"spiffeID": "spiffe://example.org/db"}}));
-    bench.put(&at("bad"), json!({"metadata": {}, "spec": {"spiffeID": "spiffe://other.example/db"}}));
+    let spec = |selector: &str| {
+        let (id, parent) = ("spiffe://example.org/db", "spiffe://example.org/node");
+        json!({"spiffeID": id, "parentID": parent, "selectors": [selector]})
+    };
+    bench.put(&at("db"), json!({"metadata": {}, "spec": spec("unix:uid:7")}));
+    bench.put(&at("bad"), json!({"metadata": {}, "spec": spec("nonsense")}));
     bench.has(&["/db"]).await;
     bench.status(&at("db"), |status| status["set"] == true && status["rendered"] == true).await;
     let bad = bench.status(&at("bad"), |status| status["conditions"][0]["status"] == "False").await;

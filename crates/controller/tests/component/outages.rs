@@ -27,7 +27,7 @@ async fn nothing_is_deleted_before_all_objects_are_known() {
     let controller = bench.controller();
     bench.put_pod("a", "/a");
     bench.has(&["/a"]).await;
-    controller.kill().await;
+    controller.stop().await;
     let refusal = Refusal { verb: "list", path: "/api/v1/pods", status: 500, reason: "InternalError" };
     bench.api.known(|known| known.objects.refusals = vec![refusal; 1000]);
     let controller = bench.controller();
