@@ -41,6 +41,13 @@ fn actors() -> Vec<Actor> {
             account: "steeple-agent",
             grants: vec![grant("", &watch), grant(".Values.agent.kubelet.enabled", &kubelet)],
         },
+        // It runs in the server's pod, which has one service account.
+        Actor {
+            when: ".Values.controller.enabled",
+            name: "steeple-controller",
+            account: "steeple-server",
+            grants: vec![grant("", &steeple_controller::PERMISSIONS.concat())],
+        },
     ]
 }
 

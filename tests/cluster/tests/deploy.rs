@@ -26,7 +26,7 @@ fn manifests_lead_from_nothing_to_identities() {
         let agent = agent(cluster)?;
         ensure!(agent.contains("/spire/agent/k8s_psat/demo-cluster/"), "{agent}");
         start_workloads(cluster, &agent)?;
-        sample_has_its_identity(cluster, &agent)?;
+        sample_has_its_identity(cluster)?;
         server_is_restricted(cluster)?;
         strangers_do_not_reach_the_server(cluster)?;
         // What was applied can be applied again and changes nothing.
@@ -96,10 +96,8 @@ fn start_workloads(cluster: &Cluster, agent: &str) -> Result<()> {
 }
 
 /// The sample is ready when it has its X.509-SVID, by a CSI volume, in a namespace that is `restricted`.
-fn sample_has_its_identity(cluster: &Cluster, agent: &str) -> Result<()> {
+fn sample_has_its_identity(cluster: &Cluster) -> Result<()> {
     let (spiffe_id, namespace) = (id("ns/steeple-sample/sa/web"), "steeple-sample");
-    let create = ["entry", "create", "-parentID", agent, "-spiffeID", &spiffe_id];
-    server(cluster, &[&create[..], &["-selector", "k8s:ns:steeple-sample", "-selector", "k8s:sa:web"]].concat())?;
     cluster.ok(&["apply", "-k", &repository("deploy/manifests/sample")?])?;
     cluster.ok(&["-n", namespace, "rollout", "status", "deployment/web", "--timeout=180s"])?;
     let fetch =
