@@ -106,8 +106,7 @@ remove_cgroups() {
 start() {
     local line
     mapfile -t line < <(component "$1")
-    # Volumes are for pods of any user: the controller manager makes folders for them.
-    ([[ $1 != kube-controller-manager ]] || umask 0; exec "${line[@]}") >"$DIR/log/$1.log" 2>&1 &
+    "${line[@]}" >"$DIR/log/$1.log" 2>&1 &
     echo $! >"$DIR/run/$1.pid"
 }
 
@@ -135,6 +134,7 @@ cmd_node() {
     start kube-scheduler
     start kubelet
     start kube-proxy
+    mkdir -p /tmp/hostpath_pv/{1..4}
     "$BIN/kubectl" --kubeconfig "$DIR/conf/admin.kubeconfig" apply -f "$DIR/conf/objects.yaml"
     start coredns
     start network-policies

@@ -134,9 +134,26 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: coredns}]
 ---
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
-metadata: {name: hostpath, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
-provisioner: kubernetes.io/host-path
+metadata: {name: local, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
 YAML
+    # Local volumes, since those of the host-path provisioner are root's alone, whatever group a pod has for its files.
+    local volume
+    for volume in {1..4}; do
+        cat <<YAML
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: local-$volume}
+spec:
+  storageClassName: local
+  capacity: {storage: 10Gi}
+  accessModes: [ReadWriteOnce]
+  local: {path: /tmp/hostpath_pv/$volume}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: Exists}]}]}}
+YAML
+    done >>"$conf/objects.yaml"
     cat >"$conf/audit-policy.yaml" <<'YAML'
 apiVersion: audit.k8s.io/v1
 kind: Policy
