@@ -158,10 +158,11 @@ fn run(config: DriverConfig, level: String) -> anyhow::Result<()> {
         csi_socket_path = %config.csi_socket_path.display(),
         "Starting"
     );
-    let driver = Driver::new(config, Arc::new(SystemMounts), clock)?;
     // A driver rests nearly always, so one thread is enough.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Its channel to the agent needs the runtime.
+        let driver = Driver::new(config, Arc::new(SystemMounts), clock)?;
         let shutdown = Shutdown::new();
         let signals = Signals::listen()?;
         tokio::select! {
