@@ -157,7 +157,7 @@ impl Controller {
         };
         let identity = self.settings.identity.clone();
         let mut election = Election::new(client.clone(), settings, identity, self.clock.clone());
-        while shutdown.until(election.won()).await.is_some() {
+        while Box::pin(shutdown.until(election.won())).await.is_some() {
             self.metrics.gauge("leader", &[], 1.0);
             tokio::select! {
                 () = shutdown.triggered() => {

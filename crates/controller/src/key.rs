@@ -15,7 +15,7 @@ impl EntryKey {
         let mut said = String::new();
         for id in [&entry.spiffe_id, &entry.parent_id] {
             let id = id.clone().unwrap_or_default();
-            said += &format!("spiffe://{}{}\n", id.trust_domain, id.path);
+            said.extend(["spiffe://", id.trust_domain.as_str(), id.path.as_str(), "\n"]);
         }
         let mut selectors: Vec<String> =
             entry.selectors.iter().map(|s| format!("{}:{}\n", s.r#type, s.value)).collect();

@@ -130,10 +130,10 @@ impl Reconciler {
             }
             return Ok(());
         }
-        if self.ledger.listed(&self.ownership, &entry.id, entry.revision_number) == Known::Unknown {
-            if let Some(entry) = self.entries.entry(&entry.id).await? {
-                self.take(&entry, None);
-            }
+        if self.ledger.listed(&self.ownership, &entry.id, entry.revision_number) == Known::Unknown
+            && let Some(entry) = self.entries.entry(&entry.id).await?
+        {
+            self.take(&entry, None);
         }
         Ok(())
     }
@@ -336,7 +336,7 @@ impl Reconciler {
                     }
                 }
                 (_, Some(key)) => {
-                    self.failed(key, "delete", &types::Entry { id, ..Default::default() }, &message, step)
+                    self.failed(key, "delete", &types::Entry { id, ..Default::default() }, &message, step);
                 }
                 // The next comparison finds it again.
                 (_, None) => warn!(entry_id = id, error = message, "Failed to delete entry"),

@@ -87,7 +87,7 @@ impl Record {
             return Ok(());
         }
         let Some(Known { mut map, exists }) = self.known.take() else { return Ok(()) };
-        let text: String = trust_domains.iter().map(|name| format!("{name}\n")).collect();
+        let text: String = trust_domains.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
         map.data.get_or_insert_with(BTreeMap::new).insert(self.key.clone(), text);
         let params = PostParams::default();
         let write = async {

@@ -97,12 +97,12 @@ impl Registered {
         }
         self.apply(change);
         let problem = self.desired.problem(&rule_key(key)).map(|problem| problem.to_string());
-        if let (Some(problem), Some(told)) = (problem, self.objects.get_mut(key)) {
-            if told.problem.as_ref() != Some(&problem) {
-                told.problem = Some(problem.clone());
-                let (about, uid) = (key.clone(), told.uid.clone());
-                self.notices.push(Notice { about, uid, is_warning: true, reason: "InvalidSpec", message: problem });
-            }
+        if let (Some(problem), Some(told)) = (problem, self.objects.get_mut(key))
+            && told.problem.as_ref() != Some(&problem)
+        {
+            told.problem = Some(problem.clone());
+            let (about, uid) = (key.clone(), told.uid.clone());
+            self.notices.push(Notice { about, uid, is_warning: true, reason: "InvalidSpec", message: problem });
         }
         for pod in self.in_want.keys().cloned().collect::<Vec<_>>() {
             self.note_unserved(&pod);

@@ -68,13 +68,13 @@ pub(super) fn kept(kind: Kind, mut object: Value) -> (Box<str>, Box<str>, Object
         Kind::Namespace => read(object).map(|it: Namespace| Object::Namespace(NamespaceObject::new(&it))),
         Kind::EndpointSlice => read(object)
             .map(|slice: EndpointSlice| EndpointsObject::of_slice(&slice).map_or(Object::Nothing, Object::Slice)),
-        Kind::ClusterSpiffeId => ruled(object, told, Object::ClusterSpiffeId),
-        Kind::WorkloadIdentity => ruled(object, told, Object::WorkloadIdentity),
-        Kind::ClusterStaticEntry => ruled(object, told, |object: Box<ClusterStaticEntry>, told| {
+        Kind::ClusterSpiffeId => Ok(ruled(object, told, Object::ClusterSpiffeId)),
+        Kind::WorkloadIdentity => Ok(ruled(object, told, Object::WorkloadIdentity)),
+        Kind::ClusterStaticEntry => Ok(ruled(object, told, |object: Box<ClusterStaticEntry>, told| {
             let entry = static_entry(&object.spec).ok().map(|entry| digest(&entry.key));
             Object::ClusterStaticEntry(object, Told { entry, ..told })
-        }),
-        Kind::ClusterFederatedTrustDomain => ruled(object, told, Object::ClusterFederatedTrustDomain),
+        })),
+        Kind::ClusterFederatedTrustDomain => Ok(ruled(object, told, Object::ClusterFederatedTrustDomain)),
     };
     let kept = kept.unwrap_or_else(|error| {
         tracing::warn!(kind = kind.name(), namespace, name, error, "Unable to read an object; it counts as absent");
@@ -83,15 +83,11 @@ pub(super) fn kept(kind: Kind, mut object: Value) -> (Box<str>, Box<str>, Object
     (namespace.into(), name.into(), kept)
 }
 
-fn ruled<T: DeserializeOwned>(
-    object: Value,
-    told: Told,
-    with: impl FnOnce(Box<T>, Told) -> Object,
-) -> Result<Object, String> {
-    Ok(match read(object) {
+fn ruled<T: DeserializeOwned>(object: Value, told: Told, with: impl FnOnce(Box<T>, Told) -> Object) -> Object {
+    match read(object) {
         Ok(object) => with(Box::new(object), told),
         Err(problem) => Object::Unreadable(Told { problem: Some(problem), ..told }),
-    })
+    }
 }
 
 fn read<T: DeserializeOwned>(object: Value) -> Result<T, String> {
