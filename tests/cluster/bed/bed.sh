@@ -222,7 +222,11 @@ cmd_up() {
     [[ ${1-} != --owner ]] || owner=$2
     [[ $EUID == 0 ]] || die "a cluster on this machine needs root (network, mounts, control groups)"
     case $(readlink -m "$STATE")/ in /run/*|/proc/*|/sys/*) die "STEEPLE_CLUSTERS must not be below /run";; esac
-    ! node_pid >/dev/null || die "it is already up"
+    if node_pid >/dev/null; then
+        [[ ${1-} != --owner ]] || die "it is already up"
+        say "cluster $NAME: it is already up"
+        return
+    fi
     cmd_build
     mkdir -p "$STATE"
 

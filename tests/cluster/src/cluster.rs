@@ -61,6 +61,18 @@ impl Cluster {
         &self.name
     }
 
+    /// What tells bash of this cluster, as its reader has it: `kubectl` and `helm` for it, and its name for `cargo xtask`.
+    ///
+    /// # Errors
+    /// When helm is not there.
+    pub fn prelude(&self) -> Result<String> {
+        let (script, helm) = (peer::script(), peer::path("helm")?);
+        let (script, helm, name) = (script.display(), helm.display(), &self.name);
+        Ok(format!(
+            "export STEEPLE_CLUSTER={name:?}\nkubectl() {{ {script} kubectl \"$@\"; }}\nhelm() {{ {script} exec {helm} \"$@\"; }}"
+        ))
+    }
+
     /// Runs one command of `bed/cluster`.
     ///
     /// # Errors

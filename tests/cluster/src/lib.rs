@@ -7,6 +7,7 @@
 pub mod audit;
 mod case;
 mod cluster;
+pub mod guide;
 mod image;
 mod installation;
 pub mod mesh;
