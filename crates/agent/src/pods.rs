@@ -106,7 +106,7 @@ impl PodSockets {
                     open.insert(uid, socket);
                 }
                 Err(error) => {
-                    error!(%error, pod_uid = %uid, subsystem_name = "pods", "Could not open the socket of a pod again")
+                    error!(%error, pod_uid = %uid, subsystem_name = "pods", "Could not open the socket of a pod again");
                 }
             }
         }
