@@ -207,7 +207,7 @@ mod tests {
         bench.mounts.push(&bench.target(UID), &own);
         let shared = UID.replace('7', "8");
         bench.mounts.push(&bench.target(&shared), &bench.node_sockets());
-        bench.agent.serve(&bench.pod_sockets()).await;
+        bench.agent.serve(&bench.pod_sockets());
         bench.start(Some(Duration::from_secs(20)), false).await;
         assert_eq!(bench.agent.retained().await, [UID]);
     }

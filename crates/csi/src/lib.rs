@@ -18,6 +18,7 @@ pub mod target;
 mod unpublish;
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "what a test starts ends with it")]
 mod testing;
 
 pub use driver::{CsiError, Driver, DriverConfig, KubeletRegistration, PodSocketsConfig};

@@ -125,7 +125,7 @@ mod tests {
             ended = &mut publish => panic!("it did not wait: {ended:?}"),
             () = bench.attempts(4) => {}
         }
-        bench.agent.serve(&bench.pod_sockets()).await;
+        bench.agent.serve(&bench.pod_sockets());
         in_time(publish).await.unwrap();
         assert_eq!(bench.agent.opened().len(), 1);
     }
@@ -154,7 +154,7 @@ mod tests {
         bench.mounts.replace(&target, "/run/gone");
         let status = bench.publish(request()).await.unwrap_err();
         assert!(status.message().contains("is not this driver's"), "{status:?}");
-        bench.note(&target);
+        Bench::note(&target);
         bench.publish(request()).await.unwrap();
         assert_eq!(bench.mounts.at(&target), [bench.node_sockets()]);
     }

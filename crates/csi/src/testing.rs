@@ -162,7 +162,7 @@ impl FakeAgent {
         told.clone().unwrap()
     }
 
-    pub(crate) async fn serve(&self, folder: &Path) {
+    pub(crate) fn serve(&self, folder: &Path) {
         let path = folder.join("driver.sock");
         let _dead = std::fs::remove_file(&path);
         let listener = uds::bind(&path, 0o700, 0o600).unwrap();
@@ -222,7 +222,7 @@ impl Bench {
     /// A driver whose agent is there.
     pub(crate) async fn new() -> Self {
         let bench = Self::place();
-        bench.agent.serve(&bench.pod_sockets()).await;
+        bench.agent.serve(&bench.pod_sockets());
         bench.start(Some(Duration::from_secs(20)), false).await;
         bench
     }
@@ -334,7 +334,7 @@ impl Bench {
     }
 
     /// Notes beside a target path, as a kubelet does, that the driver is to mount there.
-    pub(crate) fn note(&self, target: &Path) {
+    pub(crate) fn note(target: &Path) {
         let note = target.parent().unwrap().join("vol_data.json");
         std::fs::write(note, "{\"driverName\":\"csi.spiffe.io\",\"volumeHandle\":\"csi-1\"}").unwrap();
     }

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert!(status.message().contains("not this driver's"), "{status:?}");
         assert_eq!(bench.mounts.at(&target), [std::path::PathBuf::from("/var/precious")]);
-        bench.note(&target);
+        Bench::note(&target);
         bench.unpublish(&target).await.unwrap();
         assert!(bench.mounts.all().is_empty() && !target.exists());
     }

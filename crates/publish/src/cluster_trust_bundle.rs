@@ -77,7 +77,7 @@ impl BundleClusterTrustBundle {
                     return Err(NameError::Signer(signer.to_owned()));
                 }
                 let prefix = format!("{}:", signer.replace('/', ":"));
-                if !name.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty()) {
+                if name.strip_prefix(&prefix).is_none_or(str::is_empty) {
                     return Err(NameError::Prefix { name: name.to_owned(), prefix, signer_name: signer.to_owned() });
                 }
             }

@@ -91,14 +91,12 @@ pub(crate) fn located(
     mountinfo: impl FnOnce() -> Result<String, LocatorError>,
     look: Look,
 ) -> Result<Option<Located>, LocatorError> {
-    match agreed(groups(cgroup), look)? {
-        Some(container) => Ok(Some(with_outer(container, groups(cgroup), look))),
-        None => {
-            let mountinfo = mountinfo()?;
-            let found = agreed(cgroup_mounts(&mountinfo), look)?;
-            Ok(found.map(|container| with_outer(container, cgroup_mounts(&mountinfo), look)))
-        }
+    if let Some(container) = agreed(groups(cgroup), look)? {
+        return Ok(Some(with_outer(container, groups(cgroup), look)));
     }
+    let mountinfo = mountinfo()?;
+    let found = agreed(cgroup_mounts(&mountinfo), look)?;
+    Ok(found.map(|container| with_outer(container, cgroup_mounts(&mountinfo), look)))
 }
 
 /// A container, with what the longest path to it names before it.

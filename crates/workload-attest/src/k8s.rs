@@ -84,7 +84,7 @@ impl K8s {
         let mut changes = self.index.subscribe();
         let mut last = None;
         for attempt in 1..=self.config.max_poll_attempts {
-            let found = match self.in_index(&mut changes, wanted) {
+            let found = match Self::in_index(&mut changes, wanted) {
                 Indexed::Found(found) => Some(found?),
                 Indexed::Awaited if attempt == 1 => None,
                 Indexed::Awaited | Indexed::Unknown => self.at_kubelet(wanted, &mut last).await?,
@@ -122,7 +122,7 @@ impl K8s {
         }
     }
 
-    fn in_index(&self, changes: &mut watch::Receiver<Known>, wanted: &Wanted<'_>) -> Indexed {
+    fn in_index(changes: &mut watch::Receiver<Known>, wanted: &Wanted<'_>) -> Indexed {
         let known = changes.borrow_and_update();
         let Some(pods) = known.now() else { return Indexed::Unknown };
         match wanted.in_index(pods) {
@@ -167,7 +167,7 @@ impl K8s {
                 () = &mut pause => return Ok(None),
                 // The sender lives as long as the attestor.
                 _ = changes.changed() => {
-                    if let Indexed::Found(found) = self.in_index(changes, wanted) {
+                    if let Indexed::Found(found) = Self::in_index(changes, wanted) {
                         return found.map(Some);
                     }
                 }
@@ -221,7 +221,7 @@ impl WorkloadAttestor for K8s {
             let Some(PodWatch { api_server, node_name }) = &self.config.watch else { return };
             let node_name = match node_name {
                 Some(name) => Some(name.clone()),
-                None => shutdown.until(self.node_name()).await.flatten(),
+                None => Box::pin(shutdown.until(self.node_name())).await.flatten(),
             };
             if let Some(name) = node_name {
                 self.index.follow(api_server, &name, &self.clock, shutdown).await;

@@ -1,5 +1,6 @@
 //! Plain manifests, as the chart renders them.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +24,7 @@ pub fn manifests(root: &Path, helm: &Path) -> Result<Files> {
          apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n",
     );
     for (name, text) in &rendered {
-        list.push_str(&format!("  - {}\n", name.display()));
+        let _ = writeln!(list, "  - {}", name.display());
         files.insert(Path::new(BASE).join(name), text.clone());
     }
     files.insert(Path::new(BASE).join("kustomization.yaml"), list);

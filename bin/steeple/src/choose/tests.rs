@@ -1,4 +1,5 @@
 use steeple_config::{PLUGIN_KEYS, parse, read_plugins};
+use steeple_publish::cluster_trust_bundle::BundleClusterTrustBundle;
 
 use super::*;
 
@@ -326,7 +327,6 @@ fn k8s_cluster_trust_bundle_is_read_with_its_clusters() {
         let block = plugins(&format!("BundlePublisher \"k8s_cluster_trust_bundle\" {{ plugin_data {{ {data} }} }}"));
         publish::trust_bundles(&block[0])
     };
-    use steeple_publish::cluster_trust_bundle::BundleClusterTrustBundle;
     let of = |signer: Option<&str>, api_server| BundleClusterTrustBundle::new("a.b:c:d", signer, api_server).unwrap();
     let config = steeple_k8s::ApiServer::Kubeconfig("k".into());
     let clusters =

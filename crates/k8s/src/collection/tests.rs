@@ -1,5 +1,7 @@
 //! A collection of an API server that is a fake.
 
+#![expect(clippy::unwrap_used, reason = "what a test asks for is there")]
+
 use serde_json::{Value, json};
 use steeple_clock::Clock;
 

@@ -8,6 +8,7 @@ mod target;
 pub(super) use answer::{answer, failure};
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -185,6 +186,9 @@ impl Objects {
     fn lines_after(&self, version: u64, target: &Target, wanted: &Wanted) -> String {
         let newer = self.history.iter().filter(|change| change.version > version);
         let told = newer.filter(|change| target.holds(&change.key) && wanted.fits(&change.object));
-        told.map(|change| format!("{}\n", json!({"type": change.kind, "object": change.object}))).collect()
+        told.fold(String::new(), |mut lines, change| {
+            let _ = writeln!(lines, "{}", json!({"type": change.kind, "object": change.object}));
+            lines
+        })
     }
 }

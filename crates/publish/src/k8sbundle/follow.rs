@@ -21,7 +21,7 @@ use crate::said::said;
 /// How long the server holds a watch open; all objects are looked at again after it.
 const WATCH_SECONDS: u32 = 290;
 /// When a watch that should have ended counts as lost.
-const LOST: Duration = Duration::from_secs(300);
+const LOST: Duration = Duration::from_mins(5);
 
 /// What following takes.
 pub(super) struct With<'a> {

@@ -63,7 +63,7 @@ pub(super) async fn carrier<K: Carrier>(
     for attempt in 1.. {
         let bundle = identity.bundle().await.map_err(|error| error.to_string())?;
         let Some(patch) = object.patch(&certificates(&bundle)) else { return Ok(false) };
-        let patch = Patch::Strategic(at_version(patch, object.resource_version()));
+        let patch = Patch::Strategic(at_version(patch, object.resource_version().as_deref()));
         match api.patch(&name, &PatchParams::default(), &patch).await {
             Ok(_) => return Ok(true),
             Err(error) if is_conflict(&error) && attempt < ATTEMPTS => {}
@@ -85,7 +85,7 @@ async fn config_map(cluster: &BundleCluster, client: &Client, identity: &dyn Ide
         if found.data.as_ref().and_then(|data| data.get(key)) == Some(&wanted) {
             return Ok(());
         }
-        let patch = Patch::Strategic(at_version(json!({"data": {key: wanted}}), found.resource_version()));
+        let patch = Patch::Strategic(at_version(json!({"data": {key: wanted}}), found.resource_version().as_deref()));
         match api.patch(name, &PatchParams::default(), &patch).await {
             Ok(_) => return Ok(()),
             Err(error) if is_conflict(&error) && attempt < ATTEMPTS => {}
@@ -96,7 +96,9 @@ async fn config_map(cluster: &BundleCluster, client: &Client, identity: &dyn Ide
 }
 
 /// The patch, which holds for this version of the object alone.
-fn at_version(mut patch: Value, version: Option<String>) -> Value {
-    patch["metadata"] = json!({"resourceVersion": version});
+fn at_version(mut patch: Value, version: Option<&str>) -> Value {
+    if let Some(fields) = patch.as_object_mut() {
+        fields.insert("metadata".to_owned(), json!({"resourceVersion": version}));
+    }
     patch
 }

@@ -46,7 +46,7 @@ impl Taker {
 
 #[async_trait]
 impl BundlePublisher for Taker {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "taker"
     }
 
@@ -57,7 +57,7 @@ impl BundlePublisher for Taker {
 
 #[async_trait]
 impl Notifier for Taker {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "taker"
     }
 

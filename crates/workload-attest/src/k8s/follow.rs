@@ -9,7 +9,7 @@ use steeple_runtime::{Backoff, Shutdown};
 use tracing::{info, warn};
 
 /// First and longest pause before a collection is listed anew.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// Pause when the API server doesn't let us: permissions change rarely.
 const FORBIDDEN: Duration = Duration::from_mins(5);
 

@@ -87,9 +87,8 @@ impl Wanted<'_> {
                 for container in *containers {
                     match outermost(pods, container, *pod_alone)? {
                         Sight::Found(found) => return Ok(Some(found)),
-                        Sight::Starting => return Ok(None),
                         Sight::Absent if is_complete => {}
-                        Sight::Absent => return Ok(None),
+                        Sight::Absent | Sight::Starting => return Ok(None),
                     }
                 }
                 Ok(None)

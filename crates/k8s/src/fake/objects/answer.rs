@@ -135,9 +135,8 @@ impl Objects {
 
     fn create(&mut self, asked: &Asked) -> Result<(StatusCode, Value), Refused> {
         let metadata = &asked.body["metadata"];
-        let name = metadata["name"].as_str().map(str::to_owned).unwrap_or_else(|| {
-            format!("{}{:05}", metadata["generateName"].as_str().unwrap_or_default(), self.version())
-        });
+        let generated = || format!("{}{:05}", metadata["generateName"].as_str().unwrap_or_default(), self.version());
+        let name = metadata["name"].as_str().map_or_else(generated, str::to_owned);
         let key = asked.target.named(&name);
         if self.all.contains_key(&key) {
             let message = format!("{} {name:?} already exists", asked.target.plural());

@@ -22,10 +22,13 @@ struct Watching {
 
 impl Watching {
     /// Of an API server with these pods, beside a kubelet with those.
+    #[expect(clippy::disallowed_methods, reason = "the follower of a test, which ends with the test")]
     async fn new(pods: Vec<Value>, at_kubelet: Vec<Value>, change: impl FnOnce(&mut K8sConfig)) -> Self {
         let api = FakeApiServer::start(Known::default()).await.unwrap();
         let collection = api.collection(PODS);
-        pods.into_iter().for_each(|pod| collection.put(pod));
+        for pod in pods {
+            collection.put(pod);
+        }
         api.collection(NAMESPACES).put(namespace("gold"));
         let server = api.api_server();
         let bench = Bench::new(at_kubelet, |config| {
@@ -164,7 +167,7 @@ async fn changes_and_deletions_are_followed() {
 async fn list_is_made_anew_when_changes_are_forgotten() {
     let watching = Watching::live(vec![pod()], Vec::new(), long).await;
     watching.pods().remove("shop", "web-1");
-    watching.until(|known| known.now().is_some_and(|pods| pods.is_empty())).await;
+    watching.until(|known| known.now().is_some_and(std::collections::HashMap::is_empty)).await;
     watching.pods().forget_changes();
     watching.pods().end_streams();
     watching.pods().wait_until_asked(|asked| asked.lists == 2).await;
@@ -303,7 +306,7 @@ async fn labels_of_namespaces_become_selectors() {
     assert_eq!(namespaces.asked().gets, 0);
     // Without the watch each is asked for; without an answer nobody is let in.
     namespaces.remove("", "shop");
-    held.wait_for(|known| known.as_ref().is_some_and(|known| known.is_empty())).await.unwrap();
+    held.wait_for(|known| known.as_ref().is_some_and(std::collections::HashMap::is_empty)).await.unwrap();
     let error = watching.bench.attest(&path(MAIN)).await.unwrap_err();
     assert!(error.message.starts_with("unable to get namespace labels for \"shop\": "), "{error}");
     watching.stop().await;
