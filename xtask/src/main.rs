@@ -35,7 +35,8 @@ usage: cargo xtask COMMAND
   manifests [--check]        writes what of deploy/ comes from the code, and the manifests from the chart
   fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
   soak [--seconds N]         the long drills: fuzzes each target (60 s), kills fifty times, measures
-  bench --against-spire      measures steeple beside Go SPIRE in the same run";
+  bench --against-spire      measures steeple beside Go SPIRE in the same run
+  bench --on-cluster         measures the first calls of fifty pods that start at once";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -32,6 +32,8 @@ pub(crate) fn install(cluster: &Cluster) -> Result<()> {
     rolled_out(cluster, "statefulset/steeple-server")?;
     cluster.apply(include_str!("../manifests/agent.yaml"), &[])?;
     rolled_out(cluster, "daemonset/steeple-agent")?;
+    cluster.apply(include_str!("../manifests/csi.yaml"), &[])?;
+    rolled_out(cluster, "daemonset/steeple-csi")?;
     until::some("an attested agent", || Ok(agents(cluster)?.into_iter().next())).map(drop)
 }
 

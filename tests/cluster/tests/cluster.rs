@@ -2,8 +2,12 @@
 
 #[path = "cluster/attestation.rs"]
 mod attestation;
+#[path = "cluster/csi.rs"]
+mod csi;
 #[path = "cluster/differential.rs"]
 mod differential;
+#[path = "cluster/fifty.rs"]
+mod fifty;
 #[path = "cluster/forgery.rs"]
 mod forgery;
 #[path = "cluster/identities.rs"]

@@ -14,7 +14,6 @@ const AGENTS: [(&str, &str); 2] = [("go-agent", "go.sock"), ("our-agent", "our.s
 type Selectors = BTreeSet<String>;
 
 #[test]
-#[ignore = "written, and not seen to pass on a cluster yet"]
 fn go_spire_and_ours_tell_the_same_of_the_same_pods() {
     case_with("differential", PEERS, |case| {
         let namespace = case.namespace("peers")?;
