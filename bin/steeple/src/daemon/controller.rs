@@ -278,7 +278,7 @@ className: c
 gcInterval: 60000000000
 metrics: {bindAddress: 0.0.0.0:8082}
 health: {healthProbeBindAddress: ':8083', readinessEndpointName: ready}
-leaderElection: {leaderElect: true, resourceName: l, resourceNamespace: n}
+leaderElection: {leaderElect: true, resourceName: lease, resourceNamespace: spire}
 reconcile: {clusterStaticEntries: true}
 ",
         )
@@ -289,7 +289,7 @@ reconcile: {clusterStaticEntries: true}
         let health = full.health.unwrap();
         assert_eq!((health.address.to_string().as_str(), health.ready_path.as_str()), ("[::]:8083", "/ready"));
         let election = full.election.unwrap();
-        assert_eq!((election.name.as_str(), election.namespace.as_str()), ("l", "n"));
+        assert_eq!((election.name.as_str(), election.namespace.as_str()), ("lease", "spire"));
     }
 
     #[test]

@@ -98,14 +98,19 @@ async fn stream_that_falls_silent_has_gone_away() {
     let (api, things) = server().await;
     let (clock, manual) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
     let (all, server) = (collection(9), api.api_server());
-    let follow = all.follow::<Value>(&server, &clock, |_| {});
-    tokio::pin!(follow);
-    // The first piece of the stream has come when the clock is slept on again.
-    let error = loop {
-        tokio::select! {
-            error = &mut follow => break error,
-            () = things.wait_until_asked(|asked| asked.watches == 1) => manual.advance(SILENCE),
-        }
+    let (told, mut seen) = tokio::sync::watch::channel(0);
+    let follow = all.follow::<Value>(&server, &clock, |_| told.send_modify(|count| *count += 1));
+    // What the stream tells comes after the list; then the next piece is waited for.
+    let silence = async {
+        things.wait_until_asked(|asked| asked.watches == 1).await;
+        things.put(thing("a"));
+        seen.wait_for(|count| *count == 2).await.unwrap();
+        manual.advance(SILENCE);
+        std::future::pending::<FollowError>().await
+    };
+    let error = tokio::select! {
+        error = follow => error,
+        error = silence => error,
     };
     assert_eq!(error.to_string(), "/api/v1/things: no answer within 90 s");
 }
