@@ -28,6 +28,11 @@ pub fn chart_files() -> Result<Files> {
     let mut files = Files::new();
     files.extend(rbac::templates().into_iter().map(|(name, text)| (chart.join("templates").join(name), text)));
     files.extend(crds::files()?.into_iter().map(|(name, text)| (chart.join("files/crds").join(name), text)));
+    let policy = steeple_registration::manifests::admission_policy_yaml()?;
+    files.insert(
+        chart.join("files/admission-policy.yaml"),
+        format!("# Written by `cargo xtask manifests` from the code.\n{policy}"),
+    );
     Ok(files)
 }
 

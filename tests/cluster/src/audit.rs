@@ -23,13 +23,26 @@ pub fn roles_fit(cluster: &Cluster) -> Result<()> {
     ensure!(!granted.is_empty(), "no role is bound to a service account of {NAMESPACE}");
     until::ok("the use of all that is granted", || {
         let events = cluster.audit()?;
-        let refused: Vec<String> = events.iter().filter(|event| is_refused(event)).map(told).collect();
-        ensure!(refused.is_empty(), "refused: {refused:#?}");
+        ensure_none_refused(&events)?;
         let used: BTreeSet<Use> = events.iter().filter_map(used).collect();
         let unused: Vec<&Use> = granted.difference(&used).collect();
         ensure!(unused.is_empty(), "granted and not used: {unused:#?}");
         Ok(())
     })
+}
+
+/// The API server refused our service accounts nothing so far.
+///
+/// # Errors
+/// When it did; the message names the requests.
+pub fn none_refused(cluster: &Cluster) -> Result<()> {
+    ensure_none_refused(&cluster.audit()?)
+}
+
+fn ensure_none_refused(events: &[Value]) -> Result<()> {
+    let refused: Vec<String> = events.iter().filter(|event| is_refused(event)).map(told).collect();
+    ensure!(refused.is_empty(), "refused: {refused:#?}");
+    Ok(())
 }
 
 /// What the roles grant that are bound to our service accounts.

@@ -30,10 +30,12 @@ fn manifests_lead_from_nothing_to_identities() {
         server_is_restricted(cluster)?;
         strangers_do_not_reach_the_server(cluster)?;
         // What was applied can be applied again and changes nothing.
-        let again = cluster.ok(&["apply", "-k", &manifests])?;
-        let changed: Vec<&str> = again.lines().filter(|line| !line.ends_with("unchanged")).collect();
-        ensure!(changed.iter().all(|line| line.starts_with("statefulset")), "{changed:?}");
-        Ok(())
+        let before = generations(cluster)?;
+        cluster.ok(&["apply", "-k", &manifests])?;
+        ensure!(generations(cluster)? == before, "changed by being applied again: {before}");
+        identities_are_of_objects(cluster)?;
+        pod_in_vain_is_told_why(cluster)?;
+        steeple_tests_cluster::audit::none_refused(cluster)
     });
 }
 
@@ -61,6 +63,56 @@ fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
         ensure!(kept(cluster)? == before, "lost by removing: {before}");
         WORKLOADS.iter().try_for_each(|workload| workload.await_id(cluster, &id(&path(workload))))
     });
+}
+
+/// How often what runs was changed: unlike what kubectl prints, defaults of the API server don't count.
+fn generations(cluster: &Cluster) -> Result<String> {
+    let each = "jsonpath={range .items[*]}{.kind} {.metadata.generation}, {end}";
+    cluster.ok(&["-n", NAMESPACE, "get", "statefulsets,daemonsets,poddisruptionbudgets", "-o", each])
+}
+
+/// A tenant's object gives IDs below its namespace's prefix and no others.
+fn identities_are_of_objects(cluster: &Cluster) -> Result<()> {
+    cluster.ok(&["create", "namespace", "tenant"])?;
+    let pod = Workload { namespace: "tenant", name: "pod", script: SLEEP };
+    pod.start(cluster)?;
+    let none = pod.ids(cluster)?;
+    ensure!(none.exit != 0, "an identity that nobody gave: {none}");
+    let object = |name: &str, prefix: &str| {
+        let template = format!("spiffe://{{{{ .TrustDomain }}}}/ns/{prefix}/of/{{{{ .PodSpec.ServiceAccountName }}}}");
+        json!({
+            "apiVersion": "steeple.dev/v1alpha1", "kind": "WorkloadIdentity",
+            "metadata": { "name": name, "namespace": "tenant" },
+            "spec": { "spiffeIDTemplate": template, "podSelector": { "matchLabels": { "app": "pod" } } },
+        })
+        .to_string()
+    };
+    let refused = cluster.apply(&object("foreign", "north"), &[]).err().context("another namespace's prefix")?;
+    ensure!(format!("{refused:#}").contains("ValidatingAdmissionPolicy"), "{refused:#}");
+    cluster.apply(&object("own", "tenant"), &[])?;
+    pod.await_id(cluster, &id("ns/tenant/of/pod"))
+}
+
+/// A pod that mounts the Workload API and that no object gives an identity is told so by an event.
+fn pod_in_vain_is_told_why(cluster: &Cluster) -> Result<()> {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": "third", "namespace": "tenant", "labels": { "app": "third" } },
+        "spec": {
+            "containers": [{
+                "name": "workload", "image": "workload:local", "imagePullPolicy": "Never",
+                "command": ["/bin/sh", "-c", SLEEP],
+                "volumeMounts": [{ "name": "spiffe", "mountPath": "/spiffe", "readOnly": true }],
+            }],
+            "volumes": [{ "name": "spiffe", "csi": { "driver": "csi.spiffe.io", "readOnly": true } }],
+        },
+    });
+    cluster.apply(&pod.to_string(), &[])?;
+    until::ok("an event that says why", || {
+        let described = cluster.ok(&["-n", "tenant", "describe", "pod", "third"])?;
+        ensure!(described.contains("NoIdentity"), "{described}");
+        Ok(())
+    })
 }
 
 /// Every part has started, and the agent has attested.
