@@ -52,7 +52,7 @@ pub struct WorkloadIdentitySpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 32))]
     pub jwt_ttl: String,
-    /// Templates of DNS names for the X.509-SVID. What they yield must end with .<namespace>.svc, or with that and the
+    /// Templates of DNS names for the X.509-SVID. What they yield must end with `.<namespace>.svc`, or with that and the
     /// cluster's domain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]
@@ -65,7 +65,7 @@ pub struct WorkloadIdentitySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 255)))]
     pub federates_with: Vec<String>,
-    /// Whether the names of the services behind which the pod stands become DNS names, as <service>.<namespace>.svc.
+    /// Whether the names of the services behind which the pod stands become DNS names, as `<service>.<namespace>.svc`.
     #[serde(default, skip_serializing_if = "is_false", rename = "autoPopulateDNSNames")]
     pub auto_populate_dns_names: bool,
     /// Class of the controller that is to act on this object.
