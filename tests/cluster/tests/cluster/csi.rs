@@ -16,7 +16,7 @@ impl Mounting<'_> {
     fn make(&self, case: &Case<'_>) -> Result<()> {
         let Self { namespace, name, socket, script } = self;
         let manifest = format!(
-            r#"apiVersion: v1
+            r"apiVersion: v1
 kind: Pod
 metadata: {{name: {name}, namespace: {namespace}, labels: {{app: {name}}}}}
 spec:
@@ -33,7 +33,7 @@ spec:
   volumes:
   - name: spiffe
     csi: {{driver: csi.spiffe.io, readOnly: true, volumeAttributes: {{steeple.dev/socket: {socket}}}}}
-"#
+"
         );
         case.cluster.apply(&manifest, &[])
     }

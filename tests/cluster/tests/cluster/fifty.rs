@@ -64,7 +64,7 @@ fn kubelet_requests(case: &Case<'_>) -> Result<u64> {
 fn manifest(namespace: &str) -> String {
     let pod = |number: usize| {
         format!(
-            r#"---
+            r"---
 apiVersion: v1
 kind: Pod
 metadata: {{name: fifty-{number}, namespace: {namespace}, labels: {{app: fifty}}}}
@@ -80,7 +80,7 @@ spec:
   volumes:
   - name: spiffe
     csi: {{driver: csi.spiffe.io, readOnly: true, volumeAttributes: {{steeple.dev/socket: pod}}}}
-"#
+"
         )
     };
     (0..PODS).map(pod).collect()
