@@ -17,9 +17,11 @@ use crate::scope::TESTS_RAN;
 use crate::{peers, run};
 
 /// Tests from outside: how they are counted, their package and which of its programs, and how many run at once.
-const OUTSIDE: [(&str, &str, &[&str], usize); 3] = [
+const OUTSIDE: [(&str, &str, &[&str], usize); 4] = [
     ("interop", "steeple-tests-interop", &[], 4),
     ("cluster", "steeple-tests-cluster", &["--lib", "--test", "cluster"], 4),
+    // Each has a cluster of its own.
+    ("deploy", "steeple-tests-cluster", &["--test", "deploy"], 1),
     (mesh::MESH, "steeple-tests-cluster", &["--test", "mesh"], 4),
 ];
 
