@@ -46,6 +46,8 @@ def caller(agent, path, ready, how, stay):
     join("CALLER_GROUP")
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(agent)
+    # The agent speaks first, once it has taken the connection and knows whose it is; the byte is left for who reads it.
+    connection.recv(1, socket.MSG_PEEK)
     grandchild = os.fork()
     if grandchild == 0:
         try:
