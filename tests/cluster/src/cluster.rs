@@ -154,6 +154,30 @@ impl Cluster {
         self.bed(&[&["exec"], words].concat(), "")
     }
 
+    /// Kills the processes of the node whose command line begins with `command`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn kill_on_node(&self, command: &str) -> Result<()> {
+        self.script(&format!("pkill -KILL -f '^{command}'"))
+    }
+
+    /// Kills the kubelet and starts it again as it was.
+    ///
+    /// # Errors
+    /// When there is none, or it does not start.
+    pub fn restart_kubelet(&self) -> Result<()> {
+        self.script(RESTART_KUBELET)
+    }
+
+    fn script(&self, script: &str) -> Result<()> {
+        let outcome = self.exec(&["bash", "-c", script])?;
+        if outcome.exit != 0 {
+            bail!("{script}: {outcome}");
+        }
+        Ok(())
+    }
+
     /// Gives the node an image made of the folder `root`.
     ///
     /// # Errors
@@ -167,3 +191,13 @@ impl Cluster {
         Ok(())
     }
 }
+
+const RESTART_KUBELET: &str = r#"
+set -eu
+pid=$(pgrep -o -x kubelet)
+mapfile -d '' -t line </proc/$pid/cmdline
+log=$(readlink /proc/$pid/fd/1)
+kill -KILL "$pid"
+while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+setsid "${line[@]}" >>"$log" 2>&1 </dev/null &
+"#;

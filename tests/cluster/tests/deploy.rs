@@ -1,5 +1,7 @@
 //! Manifests and chart, each on a cluster of its own: from nothing to identities, and to another version and back.
 
+mod load;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -35,7 +37,9 @@ fn manifests_lead_from_nothing_to_identities() {
         ensure!(generations(cluster)? == before, "changed by being applied again: {before}");
         identities_are_of_objects(cluster)?;
         pod_in_vain_is_told_why(cluster)?;
-        steeple_tests_cluster::audit::none_refused(cluster)
+        kills_are_not_felt(cluster)?;
+        other_kinds_of_objects_are_told_their_state(cluster)?;
+        steeple_tests_cluster::audit::roles_fit(cluster)
     });
 }
 
@@ -48,14 +52,19 @@ fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
         let agent = agent(cluster)?;
         start_workloads(cluster, &agent)?;
         let before = kept(cluster)?;
-        under_load(cluster, || {
-            helm.run(&["upgrade", "steeple", "--set", "server.logLevel=DEBUG,agent.logLevel=DEBUG"])
+        let load = load::during(cluster, WORKLOADS, || {
+            helm.run(&["upgrade", "steeple", "--set", "server.logLevel=DEBUG,agent.logLevel=DEBUG"])?;
+            is_up(cluster)?;
+            let configuration = cluster.ok(&["-n", NAMESPACE, "get", "configmap", "steeple-server", "-o", "yaml"])?;
+            ensure!(configuration.contains("log_level = \"DEBUG\""), "{configuration}");
+            ensure!(kept(cluster)? == before, "lost by the upgrade: {before}");
+            helm.rollback()?;
+            is_up(cluster)?;
+            ensure!(kept(cluster)? == before, "lost by the rollback: {before}");
+            Ok(())
         })?;
-        let configuration = cluster.ok(&["-n", NAMESPACE, "get", "configmap", "steeple-server", "-o", "yaml"])?;
-        ensure!(configuration.contains("log_level = \"DEBUG\""), "{configuration}");
-        ensure!(kept(cluster)? == before, "lost by the upgrade: {before}");
-        under_load(cluster, || helm.rollback())?;
-        ensure!(kept(cluster)? == before, "lost by the rollback: {before}");
+        // Each new agent has new certificates, for either side.
+        ensure!(load.certificates >= 6, "agents were not replaced: {load:?}");
         helm.uninstall()?;
         cluster.ok(&["get", "crd", "clusterspiffeids.spire.spiffe.io"])?;
         helm.run(&["install", "steeple"])?;
@@ -115,6 +124,71 @@ fn pod_in_vain_is_told_why(cluster: &Cluster) -> Result<()> {
     })
 }
 
+/// Whatever is killed, workloads go on calling each other, renewals go on, and nothing is lost.
+fn kills_are_not_felt(cluster: &Cluster) -> Result<()> {
+    let [_, client] = WORKLOADS;
+    let before = kept(cluster)?;
+    load::during(cluster, WORKLOADS, || {
+        for part in ["steeple-server", "steeple-agent", "steeple-csi"] {
+            kill_pod(cluster, part)?;
+        }
+        cluster.kill_on_node("/opt/spire/bin/steeple controller")?;
+        cluster.restart_kubelet()?;
+        until::ok("all parts", || is_up(cluster))?;
+        let serial = serial(cluster, client)?;
+        kill_pod(cluster, "steeple-server")?;
+        until::ok("a renewal", || {
+            ensure!(self::serial(cluster, client)? != serial, "still {serial}");
+            Ok(())
+        })?;
+        ensure!(kept(cluster)? == before, "lost by kills: {before}");
+        Ok(())
+    })
+    .map(drop)
+}
+
+/// Kills the pod of a part, and waits until another is up.
+fn kill_pod(cluster: &Cluster, part: &str) -> Result<()> {
+    let label = format!("app.kubernetes.io/name={part}");
+    cluster.ok(&["-n", NAMESPACE, "delete", "pod", "-l", &label, "--force", "--grace-period=0"])?;
+    until::ok(part, || is_up(cluster))
+}
+
+/// Serial number of a workload's X.509-SVID.
+fn serial(cluster: &Cluster, workload: Workload<'_>) -> Result<String> {
+    let fetched = workload.exec(cluster, &["workload", "fetch", SOCKET])?;
+    ensure!(fetched.exit == 0, "{fetched}");
+    Ok(fetched.stdout)
+}
+
+/// Entries and relationships of objects are made, changed and told of in their status.
+fn other_kinds_of_objects_are_told_their_state(cluster: &Cluster) -> Result<()> {
+    let object = |kind: &str, name: &str, spec: Value| {
+        let object =
+            json!({"apiVersion": "spire.spiffe.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        cluster.apply(&object.to_string(), &[])
+    };
+    object(
+        "ClusterStaticEntry",
+        "elsewhere",
+        json!({"spiffeID": id("elsewhere"), "parentID": id("spire/server"), "selectors": ["unix:uid:4711"]}),
+    )?;
+    // The second is added to the record that the first has made.
+    for (name, address) in [("one", "https://127.0.0.1:1/one"), ("two", "https://127.0.0.1:1/two")] {
+        let spec = json!({
+            "trustDomain": format!("{name}.test"), "bundleEndpointURL": address,
+            "bundleEndpointProfile": {"type": "https_web"},
+        });
+        object("ClusterFederatedTrustDomain", name, spec)?;
+        until::ok("a relationship", || {
+            let relationships = server(cluster, &["federation", "list"])?;
+            ensure!(relationships.to_string().contains(address), "{relationships}");
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 /// Every part has started, and the agent has attested.
 fn is_up(cluster: &Cluster) -> Result<()> {
     rolled_out(cluster, "statefulset/steeple-server")?;
@@ -138,7 +212,8 @@ fn start_workloads(cluster: &Cluster, agent: &str) -> Result<()> {
     for workload in WORKLOADS {
         let spiffe_id = id(&path(&workload));
         let (namespace, account) = (format!("k8s:ns:{}", workload.namespace), format!("k8s:sa:{}", workload.name));
-        let create = ["entry", "create", "-parentID", agent, "-spiffeID", &spiffe_id];
+        // Renewed after 75 s, so that a case sees renewals.
+        let create = ["entry", "create", "-parentID", agent, "-spiffeID", &spiffe_id, "-x509SVIDTTL", "150"];
         server(cluster, &[&create[..], &["-selector", &namespace, "-selector", &account]].concat())?;
         cluster.ok(&["create", "namespace", workload.namespace])?;
         workload.start(cluster)?;
@@ -166,18 +241,6 @@ fn call(cluster: &Cluster, certificates: usize) -> Result<Outcome> {
     let outcome = client.exec(cluster, &["workload", "call", SOCKET, &address, &certificates.to_string()])?;
     ensure!(outcome.exit == 0, "{outcome}");
     Ok(outcome)
-}
-
-/// Changes the installation while workloads call each other, and waits until all is up again.
-fn under_load(cluster: &Cluster, change: impl FnOnce() -> Result<()>) -> Result<()> {
-    std::thread::scope(|scope| {
-        // A new agent has new certificates, so the calls go on until the change has reached the workloads.
-        let calls = scope.spawn(|| call(cluster, 2));
-        change()?;
-        is_up(cluster)?;
-        let calls = calls.join().map_err(|_| anyhow::anyhow!("the calls panicked"))?;
-        calls.context("while it was changed").map(drop)
-    })
 }
 
 /// What must outlive every change: entries, and the authorities of the bundle.

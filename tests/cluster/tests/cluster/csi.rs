@@ -133,8 +133,7 @@ fn socket_of_a_pod_outlives_agent_driver_and_kubelet() {
             case.cluster.ok(&delete)?;
             until::ok(&id, || pod.has(case, &id))?;
         }
-        let kubelet = case.cluster.exec(&["bash", "-c", RESTART_KUBELET])?;
-        ensure!(kubelet.exit == 0, "{kubelet}");
+        case.cluster.restart_kubelet()?;
         until::ok(&id, || pod.has(case, &id))?;
         // The driver registers with the new kubelet, and mounts and unmounts go on.
         let next = Mounting { namespace: &namespace, name: "next", socket: "pod", script: SLEEP };
@@ -145,14 +144,3 @@ fn socket_of_a_pod_outlives_agent_driver_and_kubelet() {
         pod.delete(case)
     });
 }
-
-/// Kills the kubelet and starts it again as it was.
-const RESTART_KUBELET: &str = r#"
-set -eu
-pid=$(pgrep -o -x kubelet)
-mapfile -d '' -t line </proc/$pid/cmdline
-log=$(readlink /proc/$pid/fd/1)
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-setsid "${line[@]}" >>"$log" 2>&1 </dev/null &
-"#;

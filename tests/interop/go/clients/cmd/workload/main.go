@@ -6,6 +6,9 @@
 //	workload serve SOCKET ADDRESS       mTLS server over an X509Source; echoes
 //	workload call SOCKET ADDRESS COUNT  calls it, a connection each, until the
 //	                                    server has shown COUNT certificates
+//	workload load SOCKET ADDRESS FILE   calls it until FILE is there, and tells the
+//	                                    greatest part of its life that a certificate
+//	                                    of either side had behind it
 //	workload echo ADDRESS               a plain TCP server that echoes
 package main
 
@@ -13,6 +16,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +41,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) < 2 {
-		return errors.New("usage: workload fetch|jwt|serve|call|echo …")
+		return errors.New("usage: workload fetch|ids|jwt|serve|call|load|echo …")
 	}
 	if arguments[0] == "echo" && len(arguments) == 2 {
 		listener, err := net.Listen("tcp", arguments[1])
@@ -46,7 +50,11 @@ func run(arguments []string) error {
 		}
 		return accept(listener)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit := patience
+	if arguments[0] == "load" {
+		limit = endurance
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	address := workloadapi.WithClientOptions(workloadapi.WithAddr("unix://" + arguments[1]))
 	switch {
@@ -57,6 +65,7 @@ func run(arguments []string) error {
 	case arguments[0] == "fetch" && len(arguments) == 2:
 	case arguments[0] == "serve" && len(arguments) == 3:
 	case arguments[0] == "call" && len(arguments) == 4:
+	case arguments[0] == "load" && len(arguments) == 4:
 	default:
 		return fmt.Errorf("wrong arguments: %q", arguments)
 	}
@@ -74,6 +83,8 @@ func run(arguments []string) error {
 			return err
 		}
 		return call(ctx, source, arguments[2], count)
+	case "load":
+		return load(ctx, source, arguments[2], arguments[3])
 	default:
 		svid, err := source.GetX509SVID()
 		if err != nil {
@@ -86,11 +97,11 @@ func run(arguments []string) error {
 
 // ids asks once, so that a refusal is an error and not waited out.
 func ids(ctx context.Context, address string) error {
-	x509, err := workloadapi.FetchX509Context(ctx, workloadapi.WithAddr(address))
+	fetched, err := workloadapi.FetchX509Context(ctx, workloadapi.WithAddr(address))
 	if err != nil {
 		return err
 	}
-	for _, svid := range x509.SVIDs {
+	for _, svid := range fetched.SVIDs {
 		fmt.Println(svid.ID)
 	}
 	return nil
@@ -155,11 +166,11 @@ func call(ctx context.Context, source *workloadapi.X509Source, address string, c
 	seen := map[string]bool{}
 	calls := 0
 	for len(seen) < count {
-		serial, err := callOnce(ctx, config, address)
+		certificate, err := callOnce(ctx, config, address)
 		if err != nil {
 			return fmt.Errorf("call %d, after %d certificates: %w", calls, len(seen), err)
 		}
-		seen[serial] = true
+		seen[certificate.SerialNumber.String()] = true
 		calls++
 		select {
 		case <-ctx.Done():
@@ -171,22 +182,22 @@ func call(ctx context.Context, source *workloadapi.X509Source, address string, c
 	return nil
 }
 
-func callOnce(ctx context.Context, config *tls.Config, address string) (string, error) {
+func callOnce(ctx context.Context, config *tls.Config, address string) (*x509.Certificate, error) {
 	dialer := tls.Dialer{Config: config}
 	connection, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer connection.Close()
 	if _, err := fmt.Fprintln(connection, "hello"); err != nil {
-		return "", err
+		return nil, err
 	}
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if line != "hello\n" {
-		return "", fmt.Errorf("echo of %q", line)
+		return nil, fmt.Errorf("echo of %q", line)
 	}
-	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }
