@@ -36,7 +36,7 @@ usage: cargo xtask COMMAND
   fuzz [--seconds N] [NAME…] replays the corpora and fuzzes each target (5 s)
   soak [--seconds N]         the long drills: fuzzes each target (60 s), kills fifty times, measures
   bench --against-spire      measures steeple beside Go SPIRE in the same run
-  bench --on-cluster         measures the first calls of fifty pods that start at once";
+  bench --on-cluster         measures the first calls of fifty pods that start at once, at either kind of socket";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

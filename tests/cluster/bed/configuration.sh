@@ -162,6 +162,7 @@ rules:
 - {level: None, users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]}
 # By its reviews of access a kubelet tells what it was asked.
 - {level: RequestResponse, resources: [{group: authorization.k8s.io, resources: [subjectaccessreviews]}]}
+- {level: Request, verbs: [patch, update], resources: [{group: "", resources: [pods/status]}]}
 - {level: Metadata}
 YAML
 }

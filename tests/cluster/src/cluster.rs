@@ -137,7 +137,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the cluster keeps no such log, or it cannot be read.
-    pub(crate) fn audit(&self) -> Result<Vec<Value>> {
+    pub fn audit(&self) -> Result<Vec<Value>> {
         let env = self.bed(&["env"], "")?;
         let path = env.stdout.lines().find_map(|line| line.strip_prefix("STEEPLE_CLUSTER_AUDIT="));
         let path = path.context("this cluster shows no audit log; a cluster of this machine does")?;
