@@ -33,6 +33,7 @@ use crate::reconcile::Reconciler;
 use crate::record::Record;
 use crate::rules::Rules;
 use crate::status::Statuses;
+use crate::webhook::{Webhook, WebhookSettings};
 
 /// Pause before all begins anew after a fault.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -62,6 +63,8 @@ pub struct Settings {
     pub health: Option<HealthSettings>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// Where the API server asks about objects.
+    pub webhook: Option<WebhookSettings>,
     /// Longest wait for work in progress at the end.
     pub grace: Duration,
 }
@@ -132,6 +135,7 @@ impl Controller {
         let (progress, seen) = watch::channel(Phase::Standby);
         let supervisor = Supervisor::new(shutdown.clone(), self.clock.clone());
         self.listen(&supervisor, seen).await?;
+        self.review(&supervisor, client.clone()).await?;
         let grace = self.settings.grace;
         let task = self.act(client, rules, progress, shutdown);
         supervisor.spawn("controller", OnExit::StopProcess, async move {
@@ -277,6 +281,17 @@ impl Controller {
             let shutdown = supervisor.shutdown().clone();
             supervisor.spawn("metrics", OnExit::StopProcess, web::serve(listener, Arc::new(answer), shutdown));
         }
+        Ok(())
+    }
+
+    /// Serves the webhook, as a controller that does not act does too.
+    async fn review(&self, supervisor: &Supervisor, client: Client) -> Result<(), ControllerError> {
+        let Some(settings) = self.settings.webhook.clone() else { return Ok(()) };
+        let listener = bind(settings.address).await?;
+        info!(address = %settings.address, webhook = settings.configuration, "Serving the webhook");
+        let webhook = Webhook::new(settings, &self.settings, client, self.clock.clone());
+        let shutdown = supervisor.shutdown().clone();
+        supervisor.spawn("webhook", OnExit::StopProcess, webhook.serve(listener, shutdown));
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod registered;
 mod rules;
 mod status;
 mod time;
+mod webhook;
 
 pub use actor::Planned;
 pub use controller::{Controller, ControllerError, HealthSettings, Settings};
@@ -31,6 +32,7 @@ pub use kind::Kind;
 pub use ownership::{Owner, Ownership};
 pub use registered::{Object, Registered};
 pub use rules::{Condition, Fate, Notice, ObjectKey, Relationship, Report, Rules, Seen};
+pub use webhook::{PERMISSIONS as WEBHOOK_PERMISSIONS, WebhookSettings};
 
 /// What the controller asks of the API server, each beside the code that asks.
 pub const PERMISSIONS: &[&[steeple_k8s::Permission]] =

@@ -3,6 +3,7 @@
 mod client;
 mod server;
 mod signing;
+mod web;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 pub use client::{SeenChain, ServerVerification, client_config};
 pub use server::{MayConnect, server_config};
 pub use signing::certified_key_of_signer;
+pub use web::{WebIdentity, web_server_config};
 
 use crate::keys::KeyError;
 use crate::verify::verify_svid;

@@ -10,6 +10,7 @@ use steeple_clock::Clock;
 use steeple_config::{LogSettings, LookUp, expand_env};
 use steeple_controller::{
     Controller, DEFAULT_LEASE, ElectionSettings, HealthSettings, Kind, Ownership, Planned, Registered, Settings,
+    WebhookSettings,
 };
 use steeple_k8s::ApiServer;
 use steeple_registration::{Cluster, ControllerManagerConfig};
@@ -98,7 +99,7 @@ fn run(env: &mut Env, config: &ControllerManagerConfig, given: &Given) -> anyhow
     let settings =
         LogSettings { level: config.log_level.clone(), format: format.to_owned(), file: None, source_location: false };
     let log = start_log(&settings, &clock)?;
-    warn_of(env, config);
+    warn_of(config);
     let settings = settings_of(config, given, env)?;
     let counted = metrics("steeple_controller", settings.metrics.is_some());
     let api_server = ApiServer::named(&given.kubeconfig);
@@ -125,21 +126,12 @@ fn run(env: &mut Env, config: &ControllerManagerConfig, given: &Given) -> anyhow
 }
 
 /// Says what of a configuration has no effect here.
-fn warn_of(env: &Env, config: &ControllerManagerConfig) {
+fn warn_of(config: &ControllerManagerConfig) {
     for key in &config.unknown_keys {
         warn!(key, "Unknown key in the configuration");
     }
     for key in &config.idle_keys {
         warn!(key, "This key of the configuration has no effect");
-    }
-    if env.vars.get("ENABLE_WEBHOOKS").is_none_or(|enabled| enabled != "false") {
-        let name = &config.validating_webhook_configuration_name;
-        warn!(
-            webhook = name,
-            "No validating webhook is served: schemas, a ValidatingAdmissionPolicy and the controller check objects. \
-             Delete the ValidatingWebhookConfiguration of this name if there is one, or the API server refuses objects. \
-             ENABLE_WEBHOOKS=false silences this"
-        );
     }
 }
 
@@ -174,6 +166,7 @@ fn settings_of(config: &ControllerManagerConfig, given: &Given, env: &Env) -> an
             live_path: config.liveness_endpoint_name.clone(),
         }),
         metrics: config.metrics_bind_address.as_deref().map(address).transpose()?,
+        webhook: webhook(config, env)?,
         grace: config.graceful_shutdown,
     })
 }
@@ -215,6 +208,18 @@ fn election(config: &ControllerManagerConfig) -> anyhow::Result<Option<ElectionS
         lease_duration: election.lease_duration,
         renew_deadline: election.renew_deadline,
         retry_period: election.retry_period,
+    }))
+}
+
+/// The webhook, unless the environment says that there is none.
+fn webhook(config: &ControllerManagerConfig, env: &Env) -> anyhow::Result<Option<WebhookSettings>> {
+    if env.vars.get("ENABLE_WEBHOOKS").is_some_and(|enabled| enabled == "false") {
+        return Ok(None);
+    }
+    Ok(Some(WebhookSettings {
+        address: address(&format!("{}:{}", config.webhook_host, config.webhook_port))?,
+        configuration: config.validating_webhook_configuration_name.clone(),
+        trust_domain: config.trust_domain.name().to_owned(),
     }))
 }
 

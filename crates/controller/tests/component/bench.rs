@@ -179,6 +179,7 @@ impl Bench {
             identity: "one".to_owned(),
             health: None,
             metrics: None,
+            webhook: None,
             grace: Duration::from_secs(10),
         }
     }

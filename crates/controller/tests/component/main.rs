@@ -12,3 +12,4 @@ mod identities;
 mod outages;
 mod ownership;
 mod scale;
+mod webhook;
