@@ -71,6 +71,8 @@ pub(crate) struct EventWriter {
     client: Client,
     clock: Clock,
     remembered: VecDeque<Remembered>,
+    /// Whether it was told that events may not be written.
+    is_forbidden: bool,
 }
 
 struct Remembered {
@@ -82,7 +84,7 @@ struct Remembered {
 /// A queue of events, and what writes them.
 pub(crate) fn events(client: Client, clock: Clock) -> (Events, EventWriter) {
     let (sender, told) = mpsc::channel(QUEUE);
-    (Events(sender), EventWriter { told, client, clock, remembered: VecDeque::new() })
+    (Events(sender), EventWriter { told, client, clock, remembered: VecDeque::new(), is_forbidden: false })
 }
 
 impl Events {
@@ -109,6 +111,12 @@ impl EventWriter {
             let written = self.clock.clone().timeout(DEADLINE, self.write(&told, &name, count)).await;
             match written {
                 Ok(Ok(())) => self.remember(known, Remembered { name, count, written: now }),
+                // Whoever may not write there is told so once: spire-controller-manager's roles allow its own namespace alone.
+                Ok(Err(kube::Error::Api(status)))
+                    if status.code == 403 && std::mem::replace(&mut self.is_forbidden, true) =>
+                {
+                    debug!(reason = told.reason, "Not allowed to write an event");
+                }
                 Ok(Err(error)) => warn!(%error, reason = told.reason, "Unable to write an event"),
                 Err(_) => warn!(reason = told.reason, "Unable to write an event: no answer from the API server"),
             }

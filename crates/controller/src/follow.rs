@@ -35,6 +35,8 @@ const fn followed(group: &'static str, resource: &'static str, reason: &'static 
 const MOST: usize = 500_000;
 /// A kind that the API server does not have is asked for again after this time.
 const ABSENT: Duration = Duration::from_mins(1);
+/// Longest wait for an answer.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How the objects of one kind are followed.
 pub struct Follow<O> {
@@ -51,7 +53,7 @@ impl<O: Send + 'static> Follow<O> {
     /// While the API server can't be reached, what was told stays. A kind of our own that the API server does not have counts
     /// as a kind without objects.
     pub async fn objects<T: DeserializeOwned>(self, kept: impl Fn(T) -> (Box<str>, Box<str>, O)) -> Infallible {
-        let collection = Collection { path: self.kind.path(), fields: None, metadata_only: false, limit: MOST };
+        let mut collection = Collection { path: self.kind.path(), fields: None, metadata_only: false, limit: MOST };
         let mut backoff = Backoff::new(Duration::from_millis(500), 2.0, Duration::from_secs(30));
         let mut known: BTreeSet<(Box<str>, Box<str>)> = BTreeSet::new();
         loop {
@@ -66,13 +68,18 @@ impl<O: Send + 'static> Follow<O> {
                 backoff.reset();
             }
             self.metrics.count("watch_ends", &[("kind", self.kind.name().to_owned())]);
-            if self.is_absent(&ended) {
+            if self.is_absent(&ended).await {
                 info!(kind = self.kind.name(), "The API server does not have this kind; there are no such objects");
                 self.put(Change::All(Vec::new()), &kept, &mut known);
                 self.clock.sleep(ABSENT).await;
                 continue;
             }
             match &ended {
+                error if error.is_forbidden() && collection.path != self.older() => {
+                    collection.path = self.older();
+                    info!(instead = collection.path, %error, "Not allowed to follow objects; the older kind is followed");
+                    continue;
+                }
                 error if error.is_expired() => debug!(kind = self.kind.name(), "Listing anew"),
                 error => warn!(kind = self.kind.name(), %error, "Unable to follow objects; what is known stays"),
             }
@@ -80,8 +87,28 @@ impl<O: Send + 'static> Follow<O> {
         }
     }
 
-    fn is_absent(&self, error: &FollowError) -> bool {
-        self.kind == Kind::WorkloadIdentity && matches!(error, FollowError::Refused { status: 404, .. })
+    /// Whether the API server does not have a kind of our own. Who may not list a kind is told so whether it is there or not.
+    async fn is_absent(&self, error: &FollowError) -> bool {
+        if self.kind != Kind::WorkloadIdentity {
+            return false;
+        }
+        error.is_absent() || (error.is_forbidden() && self.is_unknown().await)
+    }
+
+    /// Whether the API server says that it knows no kinds of this one's group and version.
+    async fn is_unknown(&self) -> bool {
+        let Ok(client) = self.api_server.connect().await else { return false };
+        let asked = client.list_api_group_resources(self.kind.api_version());
+        let answer = self.clock.clone().timeout(DEADLINE, asked).await;
+        matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 404)
+    }
+
+    /// The path of the kind that tells the same and that spire-controller-manager's roles grant; of most kinds it is their own.
+    fn older(&self) -> String {
+        match self.kind {
+            Kind::EndpointSlice => "/api/v1/endpoints".to_owned(),
+            kind => kind.path(),
+        }
     }
 
     fn put<T>(

@@ -75,6 +75,11 @@ impl FollowError {
         matches!(self, Self::Refused { status: 403, .. })
     }
 
+    /// Whether the server does not have what is asked for.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
     /// Whether the changes asked for are too long ago, so that only a new list helps.
     pub fn is_expired(&self) -> bool {
         matches!(self, Self::Refused { status: 410, .. })

@@ -1,6 +1,6 @@
 //! What is kept of the API's objects, and what the rules' results are called on the wire.
 
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -66,6 +66,10 @@ pub(super) fn kept(kind: Kind, mut object: Value) -> (Box<str>, Box<str>, Object
         Kind::Pod => read(object).map(|pod: Pod| Object::Pod(Box::new(PodObject::new(&pod)), mounts(&pod))),
         Kind::Node => read(object).map(|node: Node| Object::Node(NodeObject::new(&node))),
         Kind::Namespace => read(object).map(|it: Namespace| Object::Namespace(NamespaceObject::new(&it))),
+        // What an API server lists bears no kind; slices alone have a type of addresses.
+        Kind::EndpointSlice if object.get("addressType").is_none() => {
+            read(object).map(|endpoints: Endpoints| Object::Slice(EndpointsObject::of_endpoints(&endpoints)))
+        }
         Kind::EndpointSlice => read(object)
             .map(|slice: EndpointSlice| EndpointsObject::of_slice(&slice).map_or(Object::Nothing, Object::Slice)),
         Kind::ClusterSpiffeId => Ok(ruled(object, told, Object::ClusterSpiffeId)),

@@ -119,6 +119,7 @@ async fn names_of_services_follow_their_slices() {
     bench.has(&["/a"]).await;
     let slice = |uid: &str| {
         json!({
+            "addressType": "IPv4",
             "metadata": {"labels": {"kubernetes.io/service-name": "web"}},
             "endpoints": [{"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "a", "uid": uid}}],
         })

@@ -87,3 +87,28 @@ async fn refused_entry_is_told_and_tried_again() {
     controller.stop().await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn roles_of_spire_controller_manager_are_enough() {
+    let bench = Bench::new().await;
+    let refusals = ["/endpointslices", "/workloadidentities"].map(|path| {
+        let refusal = Refusal { verb: "list", path, status: 403, reason: "Forbidden" };
+        vec![refusal; 100]
+    });
+    bench.api.known(|known| known.objects.refusals = refusals.concat());
+    bench.put_identity("all", json!({"spiffeIDTemplate": by_label(""), "autoPopulateDNSNames": true}));
+    let address = json!({"ip": "10.0.0.1", "targetRef": {"kind": "Pod", "name": "a", "uid": "uid-of-a"}});
+    let endpoints = json!({"metadata": {}, "subsets": [{"addresses": [address]}]});
+    bench.put("/api/v1/namespaces/default/endpoints/web", endpoints);
+    bench.put_pod("a", "/a");
+    let (server, controller) = (bench.server().await, bench.controller());
+    bench.has(&["/a"]).await;
+    while !bench.entry("/a").await.dns_names.contains(&"web.default".to_owned()) {
+        bench.called("BatchUpdateEntry", bench.counted.of("BatchUpdateEntry") + 1).await;
+    }
+    // What is gone is deleted once all kinds are known.
+    bench.delete_pod("a");
+    bench.has(&[]).await;
+    controller.stop().await;
+    server.stop().await;
+}
