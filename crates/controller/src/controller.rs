@@ -1,6 +1,6 @@
 //! The controller's life: election, followers, actor, listeners.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use crate::election::{Election, ElectionSettings};
 use crate::entries::Entries;
 use crate::events::{Events, events};
 use crate::federation::Federation;
-use crate::follow::Follow;
+use crate::follow::{Follow, Part, Within};
 use crate::inbox::Inbox;
 use crate::kind::Kind;
 use crate::ownership::Ownership;
@@ -53,6 +53,8 @@ pub struct Settings {
     pub class: String,
     /// Kinds that are followed.
     pub kinds: BTreeSet<Kind>,
+    /// Namespaces that objects are followed in; all when there are none.
+    pub namespaces: BTreeMap<String, Within>,
     /// Pause between comparisons with all of the server's entries.
     pub gc_interval: Duration,
     /// The election, where there are several controllers.
@@ -215,14 +217,17 @@ impl Controller {
     ) -> Actor<R> {
         let inbox = Arc::new(Inbox::new());
         for kind in self.settings.kinds.iter().copied() {
-            let follow = Follow {
-                kind,
-                api_server: self.api_server.clone(),
-                clock: self.clock.clone(),
-                inbox: inbox.clone(),
-                metrics: self.metrics.clone(),
-            };
-            parts.spawn(async move { match R::follow(kind, follow).await {} });
+            for part in Part::of(kind, &self.settings.namespaces) {
+                let follow = Follow {
+                    kind,
+                    api_server: self.api_server.clone(),
+                    clock: self.clock.clone(),
+                    inbox: inbox.clone(),
+                    metrics: self.metrics.clone(),
+                    part,
+                };
+                parts.spawn(async move { match R::follow(kind, follow).await {} });
+            }
         }
         let channel = connect_unix(&self.settings.server_socket);
         let record = Record::new(client, self.clock.clone(), &self.settings.class);

@@ -1,8 +1,9 @@
 //! Follows the objects of a kind, and puts them into the inbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -27,6 +28,69 @@ pub(crate) const PERMISSIONS: &[Permission] = &[
     followed("steeple.dev", "workloadidentities", "which pods of a tenant get which identity"),
 ];
 
+/// Which of the objects of a namespace are followed, where not all of the cluster's are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Within {
+    /// Labels that they must have.
+    pub labels: BTreeMap<String, String>,
+    /// Fields that they must have.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// The part of a kind's objects that one follower has.
+pub(crate) struct Part {
+    within: Option<(String, Within)>,
+    /// How many parts were not listed yet.
+    unlisted: Arc<AtomicUsize>,
+    is_listed: AtomicBool,
+}
+
+impl Part {
+    /// The parts of a kind: one for each of the namespaces when there are some and the kind has any, and otherwise the whole.
+    pub(crate) fn of(kind: Kind, namespaces: &BTreeMap<String, Within>) -> Vec<Self> {
+        let mut parts: Vec<Option<(String, Within)>> = vec![None];
+        if kind.is_namespaced() && !namespaces.is_empty() {
+            parts = namespaces.iter().map(|(name, within)| Some((name.clone(), within.clone()))).collect();
+        }
+        let unlisted = Arc::new(AtomicUsize::new(parts.len()));
+        let part = |within| Self { within, unlisted: Arc::clone(&unlisted), is_listed: AtomicBool::new(false) };
+        parts.into_iter().map(part).collect()
+    }
+
+    fn collection(&self, kind: Kind) -> Collection {
+        let selector = |pairs: &BTreeMap<String, String>| {
+            let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            (!pairs.is_empty()).then(|| pairs.join(","))
+        };
+        let (labels, fields) = match &self.within {
+            None => (None, None),
+            Some((_, within)) => (selector(&within.labels), selector(&within.fields)),
+        };
+        Collection { path: kind.path_in(self.namespace()), fields, labels, metadata_only: false, limit: MOST }
+    }
+
+    /// The path of the kind that tells the same and that spire-controller-manager's roles grant; of most kinds it is their own.
+    fn older(&self, kind: Kind) -> String {
+        match (kind, self.namespace()) {
+            (Kind::EndpointSlice, "") => "/api/v1/endpoints".to_owned(),
+            (Kind::EndpointSlice, namespace) => format!("/api/v1/namespaces/{namespace}/endpoints"),
+            (kind, namespace) => kind.path_in(namespace),
+        }
+    }
+
+    fn namespace(&self) -> &str {
+        self.within.as_ref().map_or("", |(namespace, _)| namespace)
+    }
+
+    /// Notes that this part was listed; whether all were.
+    fn complete(&self) -> bool {
+        if self.is_listed.swap(true, Ordering::Relaxed) {
+            return self.unlisted.load(Ordering::Relaxed) == 0;
+        }
+        self.unlisted.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
+
 const fn followed(group: &'static str, resource: &'static str, reason: &'static str) -> Permission {
     Permission { group, resource, names: &[], verbs: &["list", "watch"], scope: Scope::Cluster, reason }
 }
@@ -45,6 +109,7 @@ pub struct Follow<O> {
     pub(crate) clock: Clock,
     pub(crate) inbox: Arc<Inbox<Kind, O>>,
     pub(crate) metrics: Metrics,
+    pub(crate) part: Part,
 }
 
 impl<O: Send + 'static> Follow<O> {
@@ -53,7 +118,7 @@ impl<O: Send + 'static> Follow<O> {
     /// While the API server can't be reached, what was told stays. A kind of our own that the API server does not have counts
     /// as a kind without objects.
     pub async fn objects<T: DeserializeOwned>(self, kept: impl Fn(T) -> (Box<str>, Box<str>, O)) -> Infallible {
-        let mut collection = Collection { path: self.kind.path(), fields: None, metadata_only: false, limit: MOST };
+        let mut collection = self.part.collection(self.kind);
         let mut backoff = Backoff::new(Duration::from_millis(500), 2.0, Duration::from_secs(30));
         let mut known: BTreeSet<(Box<str>, Box<str>)> = BTreeSet::new();
         loop {
@@ -75,8 +140,8 @@ impl<O: Send + 'static> Follow<O> {
                 continue;
             }
             match &ended {
-                error if error.is_forbidden() && collection.path != self.older() => {
-                    collection.path = self.older();
+                error if error.is_forbidden() && collection.path != self.part.older(self.kind) => {
+                    collection.path = self.part.older(self.kind);
                     info!(instead = collection.path, %error, "Not allowed to follow objects; the older kind is followed");
                     continue;
                 }
@@ -103,14 +168,6 @@ impl<O: Send + 'static> Follow<O> {
         matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 404)
     }
 
-    /// The path of the kind that tells the same and that spire-controller-manager's roles grant; of most kinds it is their own.
-    fn older(&self) -> String {
-        match self.kind {
-            Kind::EndpointSlice => "/api/v1/endpoints".to_owned(),
-            kind => kind.path(),
-        }
-    }
-
     fn put<T>(
         &self,
         change: Change<T>,
@@ -129,7 +186,9 @@ impl<O: Send + 'static> Follow<O> {
                 for (namespace, name) in gone {
                     self.inbox.put((self.kind, namespace, name), None);
                 }
-                self.inbox.complete(self.kind);
+                if self.part.complete() {
+                    self.inbox.complete(self.kind);
+                }
             }
             Change::Put(object) => {
                 let (namespace, name, object) = kept(object);

@@ -71,13 +71,23 @@ impl Kind {
         format!("/{root}/{}/{}", self.api_version(), self.plural())
     }
 
-    /// Path of one object.
-    pub fn path_of(self, namespace: &str, name: &str) -> String {
+    /// Whether its objects are in namespaces.
+    pub fn is_namespaced(self) -> bool {
+        matches!(self, Self::Pod | Self::EndpointSlice | Self::WorkloadIdentity)
+    }
+
+    /// Path of its objects in a namespace; of all when that is empty.
+    pub fn path_in(self, namespace: &str) -> String {
         if namespace.is_empty() {
-            return format!("{}/{name}", self.path());
+            return self.path();
         }
         let root = if self.api_version().contains('/') { "apis" } else { "api" };
-        format!("/{root}/{}/namespaces/{namespace}/{}/{name}", self.api_version(), self.plural())
+        format!("/{root}/{}/namespaces/{namespace}/{}", self.api_version(), self.plural())
+    }
+
+    /// Path of one object.
+    pub fn path_of(self, namespace: &str, name: &str) -> String {
+        format!("{}/{name}", self.path_in(namespace))
     }
 }
 

@@ -26,7 +26,7 @@ mod webhook;
 pub use actor::Planned;
 pub use controller::{Controller, ControllerError, HealthSettings, Settings};
 pub use election::{DEFAULT_NAME as DEFAULT_LEASE, ElectionSettings};
-pub use follow::Follow;
+pub use follow::{Follow, Within};
 pub use key::EntryKey;
 pub use kind::Kind;
 pub use ownership::{Owner, Ownership};

@@ -104,6 +104,8 @@ pub struct Collection {
     pub path: String,
     /// Which of its objects: a field selector such as `spec.nodeName=node1`.
     pub fields: Option<String>,
+    /// Which of its objects: a label selector such as `app=web`.
+    pub labels: Option<String>,
     /// Whether the metadata of the objects is all that is wanted.
     pub metadata_only: bool,
     /// Most objects that are held.
@@ -199,7 +201,8 @@ impl Collection {
 
     async fn list<T: DeserializeOwned>(&self, client: &Client) -> Result<(Vec<T>, String), FollowError> {
         let mut all = Vec::new();
-        let mut params = ListParams { field_selector: self.fields.clone(), limit: Some(PAGE), ..ListParams::default() };
+        let (field_selector, label_selector) = (self.fields.clone(), self.labels.clone());
+        let mut params = ListParams { field_selector, label_selector, limit: Some(PAGE), ..ListParams::default() };
         loop {
             let query = Query::new(self.path.as_str());
             let request = if self.metadata_only { query.list_metadata(&params) } else { query.list(&params) };
@@ -219,8 +222,8 @@ impl Collection {
 
     /// The stream of changes after `version`.
     async fn watch(&self, client: &Client, clock: &Clock, version: &str) -> Result<Lines<Body>, FollowError> {
-        let params =
-            WatchParams { field_selector: self.fields.clone(), timeout: Some(STREAM), ..WatchParams::default() };
+        let (field_selector, label_selector) = (self.fields.clone(), self.labels.clone());
+        let params = WatchParams { field_selector, label_selector, timeout: Some(STREAM), ..WatchParams::default() };
         let request = Query::new(self.path.as_str()).watch(&params, version).map_err(|error| self.lost(error))?;
         let answer = clock.timeout(DEADLINE, self.ask(client, request, METADATA)).await;
         Ok(Lines::new(answer.map_err(|_| self.silent(DEADLINE))??, MAX_EVENT))

@@ -10,9 +10,10 @@ use steeple_clock::Clock;
 use steeple_config::{LogSettings, LookUp, expand_env};
 use steeple_controller::{
     Controller, DEFAULT_LEASE, ElectionSettings, HealthSettings, Kind, Ownership, Planned, Registered, Settings,
-    WebhookSettings,
+    WebhookSettings, Within,
 };
 use steeple_k8s::ApiServer;
+use steeple_registration::config::CacheNamespace;
 use steeple_registration::{Cluster, ControllerManagerConfig};
 use steeple_runtime::{Shutdown, Signals};
 use tracing::{info, warn};
@@ -87,9 +88,6 @@ fn load(env: &Env, given: &Given) -> anyhow::Result<ControllerManagerConfig> {
     if config.static_manifest_path.is_some() {
         bail!("staticManifestPath is not available yet: entries come from a Kubernetes API server");
     }
-    if !config.cache_namespaces.is_empty() {
-        bail!("cacheNamespace and cacheNamespaces are not available yet: use ignoreNamespaces");
-    }
     Ok(config)
 }
 
@@ -157,6 +155,7 @@ fn settings_of(config: &ControllerManagerConfig, given: &Given, env: &Env) -> an
         ownership: Ownership::new(prefix, cleanup, trust_domain, &config.cluster_name, &class),
         class,
         kinds,
+        namespaces: config.cache_namespaces.iter().map(|(name, only)| (name.clone(), within(only))).collect(),
         gc_interval: config.gc_interval,
         election: election(config)?,
         identity: identity(env),
@@ -211,6 +210,10 @@ fn election(config: &ControllerManagerConfig) -> anyhow::Result<Option<ElectionS
     }))
 }
 
+fn within(only: &CacheNamespace) -> Within {
+    Within { labels: only.label_selectors.clone(), fields: only.field_selectors.clone() }
+}
+
 /// The webhook, unless the environment says that there is none.
 fn webhook(config: &ControllerManagerConfig, env: &Env) -> anyhow::Result<Option<WebhookSettings>> {
     if env.vars.get("ENABLE_WEBHOOKS").is_some_and(|enabled| enabled == "false") {
@@ -254,6 +257,8 @@ fn told(planned: &[Planned]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::commands::testing::env;
 
@@ -284,6 +289,7 @@ gcInterval: 60000000000
 metrics: {bindAddress: 0.0.0.0:8082}
 health: {healthProbeBindAddress: ':8083', readinessEndpointName: ready}
 leaderElection: {leaderElect: true, resourceName: lease, resourceNamespace: spire}
+cacheNamespaces: {shop: {labelSelectors: {app: web}}}
 reconcile: {clusterStaticEntries: true}
 ",
         )
@@ -291,6 +297,8 @@ reconcile: {clusterStaticEntries: true}
         assert_eq!(full.server_socket, PathBuf::from("/tmp/s.sock"));
         assert_eq!((full.ownership.prefix(), full.class.as_str(), full.gc_interval.as_secs()), ("scm.", "c", 60));
         assert_eq!(full.kinds, BTreeSet::from([Kind::ClusterStaticEntry]));
+        let labels = BTreeMap::from([("app".to_owned(), "web".to_owned())]);
+        assert_eq!(full.namespaces, BTreeMap::from([("shop".to_owned(), Within { labels, ..Within::default() })]));
         let health = full.health.unwrap();
         assert_eq!((health.address.to_string().as_str(), health.ready_path.as_str()), ("[::]:8083", "/ready"));
         let election = full.election.unwrap();

@@ -174,6 +174,7 @@ impl Bench {
             ownership: ownership(None),
             class: String::new(),
             kinds: BTreeSet::from(Kind::ALL),
+            namespaces: BTreeMap::new(),
             gc_interval: Duration::from_millis(200),
             election: None,
             identity: "one".to_owned(),

@@ -1,5 +1,9 @@
 //! Entries follow pods.
 
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use steeple_controller::Within;
 use steeple_proto::spire::api::types;
 
 use crate::bench::{Bench, entry_of};
@@ -73,5 +77,31 @@ async fn dry_run_tells_what_would_change_and_writes_nothing() {
     assert_eq!(told.len(), 2);
     assert!(told.contains(&"create".to_owned()) && told.contains(&"delete".to_owned()), "{told:?}");
     assert_eq!((bench.counted.writes(), bench.api_writes()), (written, asked));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn namespaces_that_are_named_are_followed_and_no_others() {
+    let bench = Bench::new().await;
+    let server = bench.server().await;
+    bench.put_pod("a", "/a");
+    let pod = |name: &str| {
+        let metadata = json!({"uid": format!("uid-of-{name}"), "labels": {"path": name, "app": "web"}});
+        json!({"metadata": metadata, "spec": {"nodeName": "node-1"}})
+    };
+    for namespace in ["shop", "bank", "farm"] {
+        bench.put(&format!("/api/v1/namespaces/{namespace}"), json!({"metadata": {}}));
+        bench.put(&format!("/api/v1/namespaces/{namespace}/pods/one"), pod(&format!("{namespace}-one")));
+    }
+    bench.put("/api/v1/namespaces/bank/pods/two", json!({"metadata": {"uid": "2", "labels": {"path": "bank-two"}}}));
+    let labels = BTreeMap::from([("app".to_owned(), "web".to_owned())]);
+    let bank = Within { labels, ..Within::default() };
+    let namespaces = BTreeMap::from([("shop".to_owned(), Within::default()), ("bank".to_owned(), bank)]);
+    let controller = bench.controller_with(|settings| settings.namespaces = namespaces);
+    bench.has(&["/bank-one", "/shop-one"]).await;
+    bench.api.known(|known| known.objects.delete("/api/v1/namespaces/shop/pods/one"));
+    bench.has(&["/bank-one"]).await;
+    assert_eq!(bench.lists("/api/v1/pods"), 0);
+    controller.stop().await;
     server.stop().await;
 }

@@ -11,7 +11,7 @@ use crate::fake::{FakeApiServer, FakeCollection, Known};
 const PATH: &str = "/api/v1/things";
 
 fn collection(limit: usize) -> Collection {
-    Collection { path: PATH.to_owned(), fields: None, metadata_only: false, limit }
+    Collection { path: PATH.to_owned(), fields: None, labels: None, metadata_only: false, limit }
 }
 
 async fn server() -> (FakeApiServer, FakeCollection) {

@@ -48,6 +48,7 @@ impl PodIndex {
         let collection = Collection {
             path: "/api/v1/pods".to_owned(),
             fields: Some(format!("spec.nodeName={node_name}")),
+            labels: None,
             metadata_only: false,
             limit: MAX_PODS,
         };

@@ -36,6 +36,7 @@ impl Namespaces {
         let collection = Collection {
             path: "/api/v1/namespaces".to_owned(),
             fields: None,
+            labels: None,
             metadata_only: true,
             limit: MAX_NAMESPACES,
         };
