@@ -140,7 +140,7 @@ impl Webhook {
         let mut backoff = Backoff::new(PAUSE, 2.0, LONGEST_PAUSE);
         let mut is_absent = false;
         loop {
-            let name = &self.settings.configuration;
+            let name = self.settings.configuration.clone();
             let pause = match self.clock.clone().timeout(DEADLINE, self.look()).await.unwrap_or(Err(WebhookError::Late))
             {
                 Ok(found) => {
