@@ -1,5 +1,6 @@
 //! Manifests and chart, each on a cluster of its own: from nothing to identities, and to another version and back.
 
+#[path = "deploy/load.rs"]
 mod load;
 
 use std::path::{Path, PathBuf};
