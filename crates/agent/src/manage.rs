@@ -2,6 +2,7 @@
 
 mod membership;
 mod refresh;
+mod taints;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::join::{Attempt, denial_reason};
 use crate::server::described;
 use crate::state::Memory;
 use crate::svid::BATCH;
+
+use self::taints::Taints;
 
 /// Longest pause after failures of synchronising.
 const MAX_PAUSE: Duration = Duration::from_mins(8);
@@ -56,6 +59,7 @@ pub(crate) struct Manager {
     version_posted: bool,
     /// The attempts to fetch the bundle to begin with, once there was one.
     attempts: Option<Attempt>,
+    taints: Taints,
     sync: Pace,
     svids: Pace,
     /// How many SVIDs are asked for in a call.
@@ -122,6 +126,7 @@ impl Manager {
             key_in_use: None,
             version_posted: false,
             attempts: None,
+            taints: Taints::default(),
             sync,
             svids,
             batch: BATCH,
@@ -202,6 +207,7 @@ impl Manager {
             }
         }
         if self.svids.is_due(self.core.clock.now()) {
+            self.look_for_tainted();
             let outcome = self.renew_svids().await;
             let now = self.core.clock.now();
             *failing = outcome.is_err();

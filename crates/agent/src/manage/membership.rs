@@ -127,6 +127,7 @@ impl Manager {
     /// Shows `svid` from now on, and remembers it first.
     fn adopt(&mut self, svid: AgentSvid) -> Result<Arc<AgentSvid>, Ended> {
         self.remember(Some(&svid))?;
+        self.taints.of_agent = false;
         Ok(self.show(svid))
     }
 
@@ -148,14 +149,14 @@ impl Manager {
         self.memory.write(&remembered).map_err(|error| Ended::Memory(error.to_string()))
     }
 
-    /// Renews the agent's own SVID when half of its life is over, by attesting again where that is the way; attests when
-    /// there is none.
+    /// Renews the agent's own SVID when half of its life is over or an authority that it comes from was tainted, by attesting
+    /// again where that is the way; attests when there is none.
     pub(super) async fn keep_membership(&mut self) -> Result<(), Status> {
         let now = self.core.clock.now();
         let Some(current) = self.core.tls.svid() else {
             return self.attest_again().await.map_err(|error| not_attested(&error));
         };
-        if !current.is_due(now, random::fraction()) {
+        if !self.taints.of_agent && !current.is_due(now, random::fraction()) {
             return Ok(());
         }
         let renewed = if current.reattestable { self.attest_again().await } else { self.renew(&current).await };

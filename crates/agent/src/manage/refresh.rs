@@ -34,13 +34,14 @@ impl Manager {
             self.post_version(channel.clone()).await?;
             self.version_posted = true;
         }
-        let core = &self.core;
+        let core = Arc::clone(&self.core);
         let known = core.cache.snapshot().entries();
         let entries = self.in_time(fetch_entries(channel.clone(), &known)).await?;
         let federated: BTreeSet<_> = entries.values().flat_map(|entry| entry.federates_with.iter().cloned()).collect();
         let bundles = self.in_time(fetch_bundles(channel, federated)).await?;
         let own = bundles.get(&core.settings.trust_domain);
         let own = own.ok_or_else(|| Status::internal("the server's bundle is of another trust domain"))?;
+        self.hear_taints(own);
         self.follow(own)?;
         for (id, entry) in &entries {
             tell_change(id, known.get(id).map(Arc::as_ref), entry);

@@ -27,6 +27,7 @@ mod pod_sockets;
 mod sds;
 mod sds_delta;
 mod servers;
+mod taints;
 mod validate_jwt;
 mod wire;
 mod workload_api;

@@ -1,4 +1,4 @@
-//! Renews the server's own X.509-SVID at half of its life.
+//! Renews the server's own X.509-SVID at half of its life, or when an authority that it comes from was tainted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,12 @@ use steeple_audit::{Actor, Audit, EventKind};
 use steeple_ca::{Issuers, SvidProfile, X509Request};
 use steeple_clock::Clock;
 use steeple_crypto::keys::{KeyType, PrivateKey};
+use steeple_crypto::taint::SeenTaints;
 use steeple_crypto::tls::certified_key;
 use steeple_runtime::Shutdown;
-use steeple_types::TrustDomain;
+use steeple_types::{Bundle, TrustDomain};
 use tokio::sync::watch;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use crate::identity::ServerIdentity;
 
@@ -64,18 +65,45 @@ pub(crate) async fn server_svid(from: &Ingredients) -> Result<ServerIdentity, St
     Ok(ServerIdentity { svid, issued_at, key })
 }
 
+/// Keeps the SVID in `identity` fresh; `own` is the bundle of the trust domain.
 pub(crate) async fn rotate_server_svid(
     from: Ingredients,
+    mut own: watch::Receiver<Option<Bundle>>,
     identity: watch::Sender<Option<Arc<ServerIdentity>>>,
     shutdown: Shutdown,
 ) -> Result<(), String> {
-    while shutdown.until(from.clock.sleep(INTERVAL)).await.is_some() {
-        if identity.borrow().as_ref().is_some_and(|identity| !identity.is_due(from.clock.now())) {
+    let (mut seen, mut is_tainted) = (SeenTaints::default(), false);
+    own.mark_changed();
+    let mut next = from.clock.now() + INTERVAL;
+    loop {
+        let turn = async {
+            tokio::select! {
+                biased;
+                Ok(()) = own.changed() => true,
+                () = from.clock.sleep_until(next) => false,
+            }
+        };
+        let Some(bundle_changed) = shutdown.until(turn).await else { break };
+        if bundle_changed {
+            let bundle = own.borrow_and_update().clone();
+            let tainted = bundle.map(|bundle| seen.news(&bundle.x509_authorities)).unwrap_or_default();
+            if identity.borrow().as_ref().is_some_and(|identity| identity.comes_from(&tainted)) {
+                info!(
+                    subsystem_name = "svid_rotator",
+                    "Server SVID signed using a tainted authority, forcing rotation of the Server SVID"
+                );
+                is_tainted = true;
+            }
+            continue;
+        }
+        next = from.clock.now() + INTERVAL;
+        if !is_tainted && identity.borrow().as_ref().is_some_and(|identity| !identity.is_due(from.clock.now())) {
             continue;
         }
         match server_svid(&from).await {
             Ok(renewed) => {
                 identity.send_replace(Some(Arc::new(renewed)));
+                is_tainted = false;
             }
             Err(error) => error!(error, subsystem_name = "svid_rotator", "Could not rotate server SVID"),
         }
