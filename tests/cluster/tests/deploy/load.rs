@@ -11,7 +11,6 @@ const OLD: f64 = 2.0 / 3.0;
 /// What the calls saw.
 #[derive(Debug)]
 pub(crate) struct Load {
-    pub(crate) calls: u64,
     /// Certificates of both sides.
     pub(crate) certificates: u64,
     /// The greatest part of its life that a certificate had behind it.
@@ -44,7 +43,8 @@ impl Load {
         let [count, "calls,", certificates, "certificates,", "oldest", "at", oldest] = words.as_slice() else {
             return Err(anyhow!("{calls}"));
         };
-        let load = Self { calls: count.parse()?, certificates: certificates.parse()?, oldest: oldest.parse()? };
+        ensure!(count.parse::<u64>()? > 0, "nothing was called: {calls}");
+        let load = Self { certificates: certificates.parse()?, oldest: oldest.parse()? };
         println!("{load:?}");
         ensure!(load.oldest < OLD, "a certificate was not renewed in time: {load:?}");
         Ok(load)
