@@ -24,12 +24,11 @@ pub(crate) fn during(
     deed: impl FnOnce() -> Result<()>,
 ) -> Result<Load> {
     let address = format!("{}:9443", server.address(cluster)?);
-    let remove = client.exec(cluster, &["rm", "-f", ENOUGH])?;
-    ensure!(remove.exit == 0, "{remove}");
     std::thread::scope(|scope| {
         let calls = scope.spawn(|| client.exec(cluster, &["workload", "load", SOCKET, &address, ENOUGH]));
         let done = deed();
-        client.exec(cluster, &["touch", ENOUGH])?;
+        let end = client.exec(cluster, &["sh", "-c", &format!("echo >{ENOUGH}")])?;
+        ensure!(end.exit == 0, "{end}");
         let calls = calls.join().map_err(|_| anyhow!("the calls panicked"))??;
         done.with_context(|| format!("while calls went on: {calls}"))?;
         Load::read(&calls)
