@@ -53,7 +53,7 @@ fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
         let agent = agent(cluster)?;
         start_workloads(cluster, &agent)?;
         let before = kept(cluster)?;
-        let load = load::during(cluster, WORKLOADS, || {
+        load::during(cluster, WORKLOADS, || {
             helm.run(&["upgrade", "steeple", "--set", "server.logLevel=DEBUG,agent.logLevel=DEBUG"])?;
             is_up(cluster)?;
             let configuration = cluster.ok(&["-n", NAMESPACE, "get", "configmap", "steeple-server", "-o", "yaml"])?;
@@ -64,8 +64,6 @@ fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
             ensure!(kept(cluster)? == before, "lost by the rollback: {before}");
             Ok(())
         })?;
-        // Each new agent has new certificates, for either side.
-        ensure!(load.certificates >= 6, "agents were not replaced: {load:?}");
         helm.uninstall()?;
         cluster.ok(&["get", "crd", "clusterspiffeids.spire.spiffe.io"])?;
         helm.run(&["install", "steeple"])?;
@@ -145,7 +143,6 @@ fn kills_are_not_felt(cluster: &Cluster) -> Result<()> {
         ensure!(kept(cluster)? == before, "lost by kills: {before}");
         Ok(())
     })
-    .map(drop)
 }
 
 /// Kills the pod of a part, and waits until another is up.
