@@ -33,7 +33,8 @@ pub fn manifests(root: &Path, helm: &Path) -> Result<Files> {
     let configuration =
         memory.get(Path::new("server-configmap.yaml")).context("the chart has no server-configmap.yaml")?;
     files.insert(Path::new(MEMORY_KEYS).join("server-configmap.yaml"), configuration.clone());
-    let server = memory.get(Path::new("server-statefulset.yaml")).context("the chart has no server-statefulset.yaml")?;
+    let server =
+        memory.get(Path::new("server-statefulset.yaml")).context("the chart has no server-statefulset.yaml")?;
     files.insert(Path::new(MEMORY_KEYS).join("server-statefulset.yaml"), restart(server)?);
     Ok(files)
 }
