@@ -30,8 +30,7 @@ pub(crate) const CLUSTER: &str = "cluster";
 pub(crate) const ISTIO: &str = "istio";
 
 /// The programs of `tests/cluster`, and how many of their cases run at once: those of `deploy` have a cluster each.
-const PROGRAMS: [(&[&str], usize); 2] =
-    [(&["--lib", "--test", "cluster", "--test", "mesh"], 4), (&["--test", "deploy"], 1)];
+const PROGRAMS: [(&[&str], usize); 2] = [(&["cluster", "mesh"], 4), (&["deploy"], 1)];
 
 /// A script of the bed by its name.
 pub(crate) fn script(name: &str) -> PathBuf {
@@ -71,10 +70,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn test(names: &[String]) -> Result<()> {
-    run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
     for (programs, threads) in PROGRAMS {
         let mut cases = run::cargo();
-        cases.args(["test", "--package", "steeple-tests-cluster"]).args(programs).arg("--").args(names);
+        cases.args(["test", "--workspace"]).args(programs.iter().flat_map(|program| ["--test", program]));
+        cases.arg("--").args(names);
         cases.arg(format!("--test-threads={threads}"));
         cases.env("STEEPLE_BIN", run::target().join("debug/steeple")).env("STEEPLE_PEERS", peers::cache());
         run::succeed(cases.env("STEEPLE_REQUIRE_PEERS", "1"))?;
