@@ -66,7 +66,7 @@ async fn agent_begins_anew_when_the_server_was_unknown_for_the_delay() {
     assert!(since_then.contains("time_left=1m0s") && !since_then.contains("Synchronize failed"), "{log}");
     let since = bench.remembered().bootstrapping.since;
     assert!(since.is_some());
-    bench.pass(DELAY - Duration::from_secs(20)).await;
+    bench.pass(DELAY.saturating_sub(Duration::from_secs(20))).await;
     bench.pass(Duration::from_secs(6)).await;
     assert_eq!(bench.remembered().svid, remembered.svid, "not before the delay is over");
     assert_eq!(bench.remembered().bootstrapping, Bootstrapping { again: true, since, attempts: 0 });
