@@ -14,7 +14,9 @@ const TRIES: u32 = 3;
 /// Installs one peer unless it is there, trying again when a registry fails; false when it is given up.
 pub(crate) fn one(peer: &Peer) -> bool {
     let cache = super::cache();
-    if let Some(path) = peer.find(&cache) {
+    // Our own clients may have changed since; Go builds only what has.
+    let is_ours = matches!(peer.source, Source::Go("clients", _));
+    if let Some(path) = peer.find(&cache).filter(|_| !is_ours) {
         println!("{:<14} {}", peer.name, path.display());
         return true;
     }

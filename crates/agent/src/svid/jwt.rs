@@ -68,6 +68,11 @@ impl JwtCache {
         dropped
     }
 
+    /// Forgets all tokens.
+    pub(crate) fn clear(&self) {
+        self.tokens.lock().by_key.clear();
+    }
+
     /// A token for `entry` and `audience`.
     pub(crate) async fn fetch(
         &self,

@@ -86,7 +86,7 @@ fn read<T: DeserializeOwned>(object: Value) -> Result<T, String> {
 mod tests {
     use super::*;
 
-    fn review(path: &str, operation: &str, spec: Value) -> (u16, Value) {
+    fn review(path: &str, operation: &str, spec: &Value) -> (u16, Value) {
         let object =
             json!({"apiVersion": "spire.spiffe.io/v1alpha1", "kind": "K", "metadata": {"name": "x"}, "spec": spec});
         let review = json!({
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn objects_are_taken_or_refused_with_the_reason() {
         let [(identities, _), (federation, _)] = PATHS;
-        let taken = |path, operation, spec| {
-            let (status, review) = review(path, operation, spec);
+        let taken = |path, operation, spec: Value| {
+            let (status, review) = review(path, operation, &spec);
             assert_eq!((status, &review["response"]["uid"]), (200, &json!("u-1")));
             let (allowed, reason) = (&review["response"]["allowed"], &review["response"]["status"]["message"]);
             (allowed.as_bool().unwrap(), reason.as_str().unwrap_or_default().to_owned())

@@ -18,10 +18,11 @@ const backdate = 10 * time.Second
 const endurance = 15 * time.Minute
 
 // load fails at the first connection that fails, whatever is done to the servers of both sides meanwhile.
-func load(ctx context.Context, source *workloadapi.X509Source, address, file string) error {
+func load(ctx context.Context, source *workloadapi.X509Source, address, file string, count int) error {
 	config := tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeMemberOf(trustDomain(source)))
 	seen := map[string]bool{}
 	calls, oldest := 0, 0.0
+	var asked time.Time
 	for {
 		peer, err := callOnce(ctx, config, address)
 		if err != nil {
@@ -36,9 +37,15 @@ func load(ctx context.Context, source *workloadapi.X509Source, address, file str
 			oldest = max(oldest, age(certificate))
 		}
 		calls++
-		if _, err := os.Stat(file); err == nil {
+		if _, err := os.Stat(file); err == nil && asked.IsZero() {
+			asked = time.Now()
+		}
+		if !asked.IsZero() && len(seen) >= count {
 			fmt.Printf("%d calls, %d certificates, oldest at %.3f\n", calls, len(seen), oldest)
 			return nil
+		}
+		if !asked.IsZero() && time.Since(asked) > patience {
+			return fmt.Errorf("%d certificates in %d calls, and no more in %s", len(seen), calls, patience)
 		}
 		select {
 		case <-ctx.Done():

@@ -6,9 +6,11 @@
 //	workload serve SOCKET ADDRESS       mTLS server over an X509Source; echoes
 //	workload call SOCKET ADDRESS COUNT  calls it, a connection each, until the
 //	                                    server has shown COUNT certificates
-//	workload load SOCKET ADDRESS FILE   calls it until FILE is there, and tells the
-//	                                    greatest part of its life that a certificate
-//	                                    of either side had behind it
+//	workload load SOCKET ADDRESS FILE COUNT
+//	                                    calls it until FILE is there and both sides
+//	                                    have shown COUNT certificates, and tells the
+//	                                    greatest part of its life that one of them
+//	                                    had behind it
 //	workload echo ADDRESS               a plain TCP server that echoes
 package main
 
@@ -65,7 +67,7 @@ func run(arguments []string) error {
 	case arguments[0] == "fetch" && len(arguments) == 2:
 	case arguments[0] == "serve" && len(arguments) == 3:
 	case arguments[0] == "call" && len(arguments) == 4:
-	case arguments[0] == "load" && len(arguments) == 4:
+	case arguments[0] == "load" && len(arguments) == 5:
 	default:
 		return fmt.Errorf("wrong arguments: %q", arguments)
 	}
@@ -84,7 +86,11 @@ func run(arguments []string) error {
 		}
 		return call(ctx, source, arguments[2], count)
 	case "load":
-		return load(ctx, source, arguments[2], arguments[3])
+		count, err := strconv.Atoi(arguments[4])
+		if err != nil {
+			return err
+		}
+		return load(ctx, source, arguments[2], arguments[3], count)
 	default:
 		svid, err := source.GetX509SVID()
 		if err != nil {
