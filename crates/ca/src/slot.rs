@@ -94,13 +94,15 @@ impl<I> Default for Slots<I> {
 }
 
 impl<I> Slots<I> {
-    /// Sorts what was found at start into its places.
+    /// Sorts what was found at start into its places. When nobody signs, a prepared authority comes before an old one: a server
+    /// that died in the middle of an activation goes on with the authority that everybody has learned already.
     pub fn restore(found: impl IntoIterator<Item = Slot<I>>) -> Self {
         let mut slots = Self::default();
         for slot in found {
+            let is_prepared = slot.status == Status::Prepared;
             if slot.status == Status::Active && slots.active.is_none() {
                 slots.active = Some(slot);
-            } else {
+            } else if is_prepared || slots.next.is_none() {
                 slots.next = Some(slot);
             }
         }
@@ -182,4 +184,36 @@ pub struct AuthorityStates {
     pub active: Option<AuthorityState>,
     /// The other.
     pub next: Option<AuthorityState>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(name: SlotName, status: Status) -> Slot<()> {
+        let authority = Authority {
+            issuer: Arc::new(()),
+            id: name.as_str().to_owned(),
+            issued_at: Timestamp::UNIX_EPOCH,
+            not_after: Timestamp::MAX,
+            upstream_authority_id: None,
+        };
+        Slot { name, status, authority }
+    }
+
+    fn restored(of_a: Status, of_b: Status) -> (Option<String>, Option<(String, Status)>) {
+        let states = Slots::restore([slot(SlotName::A, of_a), slot(SlotName::B, of_b)]).states();
+        (states.active.map(|state| state.id), states.next.map(|state| (state.id, state.status)))
+    }
+
+    #[test]
+    fn what_was_found_takes_the_place_that_its_status_says() {
+        let (a, b) = ("A".to_owned(), "B".to_owned());
+        let expected = |active: &str, next: &str, status| (Some(active.to_owned()), Some((next.to_owned(), status)));
+        assert_eq!(restored(Status::Active, Status::Prepared), expected("A", "B", Status::Prepared));
+        assert_eq!(restored(Status::Old, Status::Active), expected("B", "A", Status::Old));
+        // SPIRE marks the old one first, and may end before it marks the other.
+        assert_eq!(restored(Status::Prepared, Status::Old), (None, Some((a, Status::Prepared))));
+        assert_eq!(restored(Status::Old, Status::Prepared), (None, Some((b, Status::Prepared))));
+    }
 }
