@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             measure.args(["test", "--release", "--package", "steeple-tests-interop", "--test", "figures", "--"])
         }
         [what] if what == "--on-cluster" => {
-            measure.args(["test", "--package", "steeple-tests-cluster", "--test", "cluster", "fifty", "--"])
+            measure.args(["test", "--workspace", "--test", "cluster", "fifty", "--"])
         }
         _ => bail!("usage: cargo xtask bench --against-spire | --on-cluster"),
     };
