@@ -69,7 +69,7 @@ impl DiskAuthority {
         match Authority::load(&self.config) {
             Ok(authority) => *last = Arc::new(authority),
             Err(error) => {
-                warn!(%error, "The files of the upstream CA are not in order; going on with what they held before")
+                warn!(%error, "The files of the upstream CA are not in order; going on with what they held before");
             }
         }
         Arc::clone(&last)
@@ -124,11 +124,11 @@ impl Authority {
         let roots = match &config.bundle_file_path {
             Some(path) => certificates("bundle", path)?,
             None => {
-                let [root] = chain.as_slice() else {
+                if chain.len() != 1 {
                     let message = "with no bundle_file_path configured only self-signed CAs are supported";
                     return Err(error(ErrorClass::Malformed, message));
-                };
-                vec![root.clone()]
+                }
+                chain.clone()
             }
         };
         let parse = |ders: &[Vec<u8>], what: &str| {

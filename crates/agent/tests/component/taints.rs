@@ -36,7 +36,7 @@ fn signer(svid: &[u8]) -> String {
 
 /// How many roots an answer has for its first SVID.
 fn roots(answer: &X509svidResponse) -> usize {
-    Certificate::many_from_der(&answer.svids[0].bundle).unwrap().len()
+    Certificate::many_from_der(&answer.svids.first().unwrap().bundle).unwrap().len()
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ fn revoke_jwt(authority_id: &str) -> RevokeJwtAuthority {
 }
 
 fn id_of(authority: &X509Authority) -> Result<String, String> {
-    Ok(authority.certificate[0].to_string())
+    authority.certificate.first().map(u8::to_string).ok_or_else(|| "there is no certificate".to_owned())
 }
 
 fn found(subject: &Subject) -> Bundle {

@@ -177,7 +177,9 @@ fn root_of_the_upstream_authority_is_replaced(rig: &Rig) -> Result<()> {
     new_root(rig.folder(), "first")?;
     let (certificate, key) = (rig.folder().join("upstream.pem"), rig.folder().join("upstream.key"));
     let plugins = format!(
-        "  UpstreamAuthority \"disk\" {{ plugin_data {{ cert_file_path = {certificate:?} key_file_path = {key:?} }} }}\n"
+        "  UpstreamAuthority \"disk\" {{ plugin_data {{ cert_file_path = \"{}\" key_file_path = \"{}\" }} }}\n",
+        certificate.display(),
+        key.display(),
     );
     let server = rig.server(&ServerSettings { plugins, ..ServerSettings::default() })?;
     let agent = rig.agent(&server, &AgentSettings::new(Join::Token(server.token("host")?)))?;
