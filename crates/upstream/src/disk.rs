@@ -121,15 +121,14 @@ impl Authority {
         let key_text = Zeroizing::new(read("key", &config.key_file_path)?);
         let key = PrivateKey::from_pem(&key_text).map_err(|reason| malformed(&format!(" key: {reason}")))?;
         let mut chain = certificates("cert", &config.cert_file_path)?;
-        let roots = match &config.bundle_file_path {
-            Some(path) => certificates("bundle", path)?,
-            None => {
-                if chain.len() != 1 {
-                    let message = "with no bundle_file_path configured only self-signed CAs are supported";
-                    return Err(error(ErrorClass::Malformed, message));
-                }
-                chain.clone()
+        let roots = if let Some(path) = &config.bundle_file_path {
+            certificates("bundle", path)?
+        } else {
+            if chain.len() != 1 {
+                let message = "with no bundle_file_path configured only self-signed CAs are supported";
+                return Err(error(ErrorClass::Malformed, message));
             }
+            chain.clone()
         };
         let parse = |ders: &[Vec<u8>], what: &str| {
             let parsed: Result<Vec<_>, _> = ders.iter().map(|der| Certificate::from_der(der)).collect();
