@@ -20,6 +20,8 @@ pub struct ServerSettings {
     pub lines: String,
     /// A PEM file of authorities for the node attestor x509pop.
     pub x509pop_authorities: Option<PathBuf>,
+    /// Further plugins, whole blocks.
+    pub plugins: String,
     /// As in production and to be measured: it logs at INFO and limits no rates.
     pub measured: bool,
 }
@@ -191,7 +193,8 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
     });
     let production = "  log_level = \"INFO\"\n  ratelimit { attestation = false, signing = false }";
     let level = if settings.measured { production } else { "  log_level = \"DEBUG\"" };
-    let (lines, database, keys) = (&settings.lines, data.join("datastore.sqlite3"), data.join("keys.json"));
+    let (lines, plugins) = (&settings.lines, &settings.plugins);
+    let (database, keys) = (data.join("datastore.sqlite3"), data.join("keys.json"));
     format!(
         r#"server {{
   bind_address = "127.0.0.1"
@@ -209,7 +212,7 @@ plugins {{
   }} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = {keys:?} }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
-{x509pop}}}
+{x509pop}{plugins}}}
 "#
     )
 }
