@@ -157,7 +157,8 @@ impl MariaDb {
         Ok(dump)
     }
 
-    fn socket(&self) -> PathBuf {
+    /// The server's socket.
+    pub fn socket(&self) -> PathBuf {
         self.keeper.folder().join("sql.sock")
     }
 }

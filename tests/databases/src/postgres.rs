@@ -83,9 +83,14 @@ impl Postgres {
         Ok(Self { keeper: Keeper::start(folder, &server, "QUIT", READY)?, port, databases: AtomicUsize::new(0) })
     }
 
-    /// The port, of which the socket's name is made.
+    /// The port; the socket's name is made of it.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The server's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.keeper.folder().join(format!(".s.PGSQL.{}", self.port))
     }
 
     /// Makes an empty database and returns its name.

@@ -1,17 +1,25 @@
 //! Connections that break off.
 
-use steeple_clock::Clock;
-use steeple_store::units::CreateJoinToken;
-use steeple_store::{Backend, ErrorClass, JoinToken, StoreError, Unit, WriteTx};
-use steeple_store_sql::{SqlBackend, SqlConfig};
+use std::sync::Arc;
 
+use steeple_clock::Clock;
+use steeple_store::units::{CreateEntry, CreateJoinToken};
+use steeple_store::{Backend, ErrorClass, JoinToken, Store, StoreError, Unit, WriteTx};
+use steeple_store_sql::{SqlBackend, SqlConfig};
+use steeple_types::{Entry, EntryId, SpiffeId};
+
+use crate::proxy::Proxy;
 use crate::{Server, on_servers};
 
 on_servers! {
     connections_that_the_server_ended_are_replaced,
     write_whose_connection_breaks_off_is_worth_repeating_and_leaves_nothing,
     full_pool_makes_callers_wait,
+    two_hundred_cuts_leave_nothing_half_written_and_lose_nothing,
 }
+
+/// Connections that are cut in the drill.
+const CUTS: usize = 200;
 
 fn add(name: &str) -> CreateJoinToken {
     let token = JoinToken { token: name.to_owned(), expires_at: jiff::Timestamp::UNIX_EPOCH };
@@ -72,4 +80,45 @@ fn full_pool_makes_callers_wait(server: Server) {
         }
     });
     assert_eq!(tokens(server, &database).len(), "a b c".len());
+}
+
+/// Writes through a proxy that cuts its connections, wherever they are; as the server does, by the handle that repeats what is
+/// worth it. What a write consists of is there as a whole or not at all, and all that was acknowledged is there.
+fn two_hundred_cuts_leave_nothing_half_written_and_lose_nothing(server: Server) {
+    let (database, folder) = (server.create_database(), tempfile::tempdir().unwrap());
+    drop(server.open(&database).unwrap());
+    let (connection_string, socket) = server.elsewhere(&database, folder.path());
+    let proxy = Proxy::new(&socket, server.socket());
+    let config = SqlConfig::new(server.kind(), connection_string);
+    // The proxy may cut the first connections too.
+    let backend = std::iter::repeat_with(|| SqlBackend::open(&config, Clock::system())).find_map(Result::ok).unwrap();
+    let store = Store::new(Arc::new(backend), Clock::system(), Arc::new(|_, _, _| {}));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        let name = format!("e{number}");
+        let selectors = ["a:1", "b:2"].map(|text| text.parse().unwrap()).into_iter().collect();
+        let id = |path: &str| SpiffeId::parse(&format!("spiffe://example.org/{path}")).unwrap();
+        let entry_id = EntryId::parse(&name).unwrap();
+        let entry = Entry::new(entry_id, id(&name), id("parent"), selectors, jiff::Timestamp::UNIX_EPOCH);
+        if runtime.block_on(store.write(CreateEntry { entry })).is_ok() {
+            acknowledged.push(name);
+        }
+        if proxy.cuts() >= CUTS {
+            break;
+        }
+    }
+    let names = |statement: &str| -> Vec<String> {
+        server.sql(&database, statement).lines().map(str::to_owned).collect()
+    };
+    let stored = names("SELECT entry_id FROM registered_entries ORDER BY id");
+    let lost: Vec<_> = acknowledged.iter().filter(|name| !stored.contains(name)).collect();
+    assert!(acknowledged.len() > CUTS / 4 && lost.is_empty(), "{lost:?} of {}", acknowledged.len());
+    let whole = "SELECT E.entry_id FROM registered_entries E INNER JOIN selectors S ON S.registered_entry_id = E.id \
+                 GROUP BY E.id, E.entry_id HAVING COUNT(*) = 2 ORDER BY E.id";
+    assert_eq!(names(whole), stored, "an entry without its selectors");
+    assert_eq!(names("SELECT changed FROM steeple_changes ORDER BY revision"), stored);
+    assert_eq!(names("SELECT entry_id FROM registered_entries_events ORDER BY id"), stored);
+    let orphans = "SELECT COUNT(*) FROM selectors WHERE registered_entry_id NOT IN (SELECT id FROM registered_entries)";
+    assert_eq!(server.sql(&database, orphans), "0");
 }

@@ -6,11 +6,12 @@
 mod access;
 mod loss;
 mod migration;
+mod proxy;
 mod replica;
 mod schema;
 mod tls;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use steeple_clock::Clock;
 use steeple_store::StoreError;
@@ -71,6 +72,25 @@ impl Server {
         .unwrap()
         .trim()
         .to_owned()
+    }
+
+    /// The server's socket.
+    fn socket(self) -> PathBuf {
+        match self {
+            Self::Postgres(server) => server.socket(),
+            Self::MySql(server) => server.socket(),
+        }
+    }
+
+    /// How `database` is reached at another socket in `folder`, and what that is called.
+    fn elsewhere(self, database: &str, folder: &Path) -> (String, PathBuf) {
+        let own = self.socket();
+        let socket = folder.join(own.file_name().unwrap());
+        let place = |socket: &Path| match self {
+            Self::Postgres(_) => socket.parent().unwrap().display().to_string(),
+            Self::MySql(_) => socket.display().to_string(),
+        };
+        (self.connection_string(database).replace(&place(&own), &place(&socket)), socket)
     }
 
     /// Ends all connections to `database`.
