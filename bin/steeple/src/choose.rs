@@ -88,11 +88,7 @@ const fn key(key: &'static str, default: &'static str, feature: &'static str) ->
 
 /// Keys of plugins that are there, for what comes later.
 const LATER_KEYS: &[(&str, &str, &[NotYet])] = &[
-    (
-        "DataStore",
-        "sql",
-        &[key("log_sql", "false", "statements in the log")],
-    ),
+    ("DataStore", "sql", &[key("log_sql", "false", "statements in the log")]),
     (
         "NodeAttestor",
         "x509pop",
@@ -251,9 +247,9 @@ fn lifetime(plugin: &PluginBlock) -> Result<Option<Duration>, ChooseError> {
     if text.is_empty() {
         return Ok(None);
     }
-    parse_duration(&text).map(Some).map_err(|error| {
-        invalid(plugin, format!("datastore-sql: failed to parse conn_max_lifetime {text:?}: {error}"))
-    })
+    parse_duration(&text)
+        .map(Some)
+        .map_err(|error| invalid(plugin, format!("datastore-sql: failed to parse conn_max_lifetime {text:?}: {error}")))
 }
 
 /// The key manager of a server.

@@ -17,9 +17,10 @@ pub(crate) fn prepare(connection: &mut dyn Connection) -> Result<()> {
         Dialect::Sqlite => ("INTEGER PRIMARY KEY", ""),
         Dialect::Postgres => ("bigint NOT NULL PRIMARY KEY", ""),
         // A text of 2048 characters that all take four bytes is still no part of an index.
-        Dialect::MySql => {
-            ("bigint NOT NULL PRIMARY KEY", " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin")
-        }
+        Dialect::MySql => (
+            "bigint NOT NULL PRIMARY KEY",
+            " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        ),
     };
     let log = format!(
         "CREATE TABLE IF NOT EXISTS steeple_changes (revision {key}, kind varchar(32) NOT NULL, changed varchar(2048) NOT NULL, \
@@ -29,7 +30,8 @@ pub(crate) fn prepare(connection: &mut dyn Connection) -> Result<()> {
     let counter = format!("CREATE TABLE IF NOT EXISTS steeple_revision (id {key}, latest bigint NOT NULL){options}");
     connection.execute(&counter, &[])?;
     if number(connection, "SELECT COUNT(*) FROM steeple_revision", &[])? == 0 {
-        let begin = "INSERT INTO steeple_revision (id, latest) SELECT 1, COALESCE(MAX(revision), 0) FROM steeple_changes";
+        let begin =
+            "INSERT INTO steeple_revision (id, latest) SELECT 1, COALESCE(MAX(revision), 0) FROM steeple_changes";
         connection.execute(begin, &[])?;
     }
     Ok(())

@@ -48,11 +48,7 @@ pub(crate) enum Engine {
 impl SqlConfig {
     /// A database of the type `database_type` at `connection_string`.
     pub fn new(database_type: impl Into<String>, connection_string: impl Into<String>) -> Self {
-        Self {
-            database_type: database_type.into(),
-            connection_string: connection_string.into(),
-            ..Self::default()
-        }
+        Self { database_type: database_type.into(), connection_string: connection_string.into(), ..Self::default() }
     }
 
     /// An SQLite database in `connection_string`.
@@ -142,10 +138,8 @@ mod tests {
     fn both_connection_strings_of_mysql_are_checked() {
         let missing = "datastore-sql: invalid mysql config: missing parseTime=true param in connection_string";
         assert_eq!(SqlConfig::new("mysql", "/x").validate().unwrap_err().message, missing);
-        let replica = SqlConfig {
-            ro_connection_string: "/x".to_owned(),
-            ..SqlConfig::new("mysql", "/x?parseTime=true")
-        };
+        let replica =
+            SqlConfig { ro_connection_string: "/x".to_owned(), ..SqlConfig::new("mysql", "/x?parseTime=true") };
         assert_eq!(replica.validate().unwrap_err().message, missing);
     }
 
@@ -153,7 +147,12 @@ mod tests {
     fn limits_are_those_of_spire() {
         let limits = |open, idle, seconds| {
             let lifetime = Some(Duration::from_secs(seconds));
-            let config = SqlConfig { max_open_conns: open, max_idle_conns: idle, conn_max_lifetime: lifetime, ..SqlConfig::default() };
+            let config = SqlConfig {
+                max_open_conns: open,
+                max_idle_conns: idle,
+                conn_max_lifetime: lifetime,
+                ..SqlConfig::default()
+            };
             config.limits()
         };
         assert_eq!(limits(None, None, 0), Limits { open: 100, idle: 100, lifetime: None });

@@ -88,11 +88,7 @@ impl Pool {
     }
 
     /// Runs `work` in a transaction; a write is committed, all or nothing, and durable when this returns.
-    pub(crate) fn transact<T>(
-        &self,
-        access: Access,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T>,
-    ) -> Result<T> {
+    pub(crate) fn transact<T>(&self, access: Access, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
         let mut place = self.begin(access)?;
         let Some(held) = &mut place.held else { return Err(unexpected("no connection")) };
         match work(held.session.as_mut()) {

@@ -45,7 +45,8 @@ pub(crate) fn prepare(connection: &mut dyn Connection, now: Timestamp, may_migra
         Dialect::MySql => {
             let name = "SHA1(CONCAT('steeple/', DATABASE()))";
             if number(connection, &format!("SELECT GET_LOCK({name}, {PATIENCE})"), &[])? != 1 {
-                let message = "datastore-sql: another server is making or migrating the schema; start again when it is done";
+                let message =
+                    "datastore-sql: another server is making or migrating the schema; start again when it is done";
                 return Err(StoreError::new(ErrorClass::Unavailable, message));
             }
             let outcome = in_turn(connection, now, may_migrate);

@@ -25,11 +25,7 @@ impl<'c> SqlTx<'c> {
     }
 
     /// Does `work`, which writes, and returns the last revision after it.
-    pub(crate) fn write(
-        connection: &'c mut dyn Connection,
-        now: Timestamp,
-        work: WriteWork<'_>,
-    ) -> Result<Revision> {
+    pub(crate) fn write(connection: &'c mut dyn Connection, now: Timestamp, work: WriteWork<'_>) -> Result<Revision> {
         let before = changes::last(connection)?;
         let mut tx = Self { connection, now, last: Some(before) };
         work(&mut tx)?;

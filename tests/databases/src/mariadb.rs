@@ -119,7 +119,9 @@ impl MariaDb {
     pub fn copy_database(&self, database: &str) -> Result<String> {
         let name = self.create_database()?;
         for table in self.run_sql(database, "SHOW TABLES")?.lines() {
-            let copy = format!("CREATE TABLE {table} LIKE {database}.{table}; INSERT INTO {table} SELECT * FROM {database}.{table}");
+            let copy = format!(
+                "CREATE TABLE {table} LIKE {database}.{table}; INSERT INTO {table} SELECT * FROM {database}.{table}"
+            );
             self.run_sql(&name, &copy)?;
         }
         Ok(name)

@@ -9,7 +9,12 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
-    postgres().into_iter().chain(debian).chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|path| path.is_file())
+    postgres()
+        .into_iter()
+        .chain(debian)
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// The folder with PostgreSQL's programs, of the newest version that is there.

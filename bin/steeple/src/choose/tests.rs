@@ -118,7 +118,10 @@ fn bad_data_of_server_plugins_is_refused() {
     let lifetime = "datastore-sql: failed to parse conn_max_lifetime \"x\": time: invalid duration \"x\"";
     assert_eq!(sql(&format!("{sqlite} conn_max_lifetime = \"x\"")), lifetime);
     assert!(sql(&format!("{sqlite} disable_migration = \"yes\"")).contains("unknown type *ast.LiteralType"));
-    assert_eq!(sql("database_type = \"postgres\" connection_string = \"host=db\" ro_connection_string = \"host=ro\""), "");
+    assert_eq!(
+        sql("database_type = \"postgres\" connection_string = \"host=db\" ro_connection_string = \"host=ro\""),
+        ""
+    );
     let mysql = |connection_string: &str, more: &str| {
         sql(&format!("database_type = \"mysql\" connection_string = \"{connection_string}\" {more}"))
     };

@@ -93,8 +93,7 @@ pub fn parse_mysql_dsn(text: &str) -> Result<MySqlDsn, String> {
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
     let (network, address) = network_and_address(place)?;
     let (database, parameters) = right.split_once('?').unwrap_or((right, ""));
-    let database =
-        unescape(database, false).map_err(|error| format!("invalid dbname {database:?}: {error}"))?;
+    let database = unescape(database, false).map_err(|error| format!("invalid dbname {database:?}: {error}"))?;
     let mut dsn = MySqlDsn {
         user: user.to_owned(),
         password: password.to_owned(),
@@ -179,8 +178,9 @@ mod tests {
 
     #[test]
     fn names_are_taken_apart() {
-        let dsn = parse_mysql_dsn("u:p@ss/w:d@tcp(db.example:3307)/spi%20re?parseTime=true&timeout=5s&sql_mode=%27ANSI%27")
-            .unwrap();
+        let dsn =
+            parse_mysql_dsn("u:p@ss/w:d@tcp(db.example:3307)/spi%20re?parseTime=true&timeout=5s&sql_mode=%27ANSI%27")
+                .unwrap();
         assert_eq!((dsn.user.as_str(), dsn.password.as_str()), ("u", "p@ss/w:d"));
         assert_eq!((dsn.network.as_str(), dsn.address.as_str()), ("tcp", "db.example:3307"));
         assert_eq!(dsn.database, "spi re");

@@ -124,10 +124,18 @@ mod tests {
     fn parameters_sockets_and_odd_spellings_are_read() {
         assert_eq!(
             pairs("postgres:///spire?host=/run/pg&sslmode=verify-full&options=-c%20geqo%3Doff+x"),
-            expected(&[("dbname", "spire"), ("host", "/run/pg"), ("options", "-c geqo=off x"), ("sslmode", "verify-full")])
+            expected(&[
+                ("dbname", "spire"),
+                ("host", "/run/pg"),
+                ("options", "-c geqo=off x"),
+                ("sslmode", "verify-full")
+            ])
         );
         assert_eq!(pairs("postgres://[::1]:1/"), expected(&[("host", "::1"), ("port", "1")]));
-        assert_eq!(pairs("postgres://u:p@ss@h/d#f"), expected(&[("dbname", "d"), ("host", "h"), ("password", "p@ss"), ("user", "u")]));
+        assert_eq!(
+            pairs("postgres://u:p@ss@h/d#f"),
+            expected(&[("dbname", "d"), ("host", "h"), ("password", "p@ss"), ("user", "u")])
+        );
         assert_eq!(pairs("  a=1   b=  c\\ d=e a=2 "), expected(&[("a", "2"), ("b", "c d=e")]));
         assert_eq!(pairs("password="), expected(&[("password", "")]));
         assert!(pairs("").is_empty() && pairs("postgres://").is_empty());

@@ -31,7 +31,9 @@ pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
         1290 | 1792 | 1836 => {
             unavailable("the database is read-only; connection_string must name a server that can be written")
         }
-        1044 | 1045 | 1698 => unavailable("the server refuses this user; check the user and password of connection_string"),
+        1044 | 1045 | 1698 => {
+            unavailable("the server refuses this user; check the user and password of connection_string")
+        }
         1049 => unavailable("there is no such database; create it first"),
         1062 => plain(ErrorClass::Conflict),
         // Too many values, a text that is too long or has characters that its column can't hold.

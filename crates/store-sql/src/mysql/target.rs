@@ -235,7 +235,8 @@ mod tests {
         assert_eq!(with("/none", "").as_deref(), Some(absent));
         let unreadable = "invalid mysql config: failed to parse Root CA defined in root_ca_path";
         assert_eq!(with(&empty, "").as_deref(), Some(unreadable));
-        let own = "invalid mysql config: failed to load client certificate defined in client_cert_path and client_key_path";
+        let own =
+            "invalid mysql config: failed to load client certificate defined in client_cert_path and client_key_path";
         assert_eq!(with("", &empty).as_deref(), Some(own));
     }
 

@@ -25,7 +25,15 @@ fn to_date(time: Timestamp) -> Wire {
     let part = |number: i8| number.unsigned_abs();
     let microseconds = at.subsec_nanosecond().unsigned_abs() / 1_000;
     let year = at.year().unsigned_abs();
-    Wire::Date(year, part(at.month()), part(at.day()), part(at.hour()), part(at.minute()), part(at.second()), microseconds)
+    Wire::Date(
+        year,
+        part(at.month()),
+        part(at.day()),
+        part(at.hour()),
+        part(at.minute()),
+        part(at.second()),
+        microseconds,
+    )
 }
 
 fn from_date(year: u16, month: u8, day: u8, time: (u8, u8, u8), microseconds: u32) -> Option<Timestamp> {

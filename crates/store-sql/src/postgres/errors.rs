@@ -23,7 +23,9 @@ pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
         "53100" => unavailable("no space is left for the database; nothing was written; free space on its server"),
         "53300" => unavailable("the server has no connection left; lower max_open_conns or raise its max_connections"),
         "25006" => unavailable("the database is read-only; connection_string must name a server that can be written"),
-        "28000" | "28P01" => unavailable("the server refuses this user; check the user and password of connection_string"),
+        "28000" | "28P01" => {
+            unavailable("the server refuses this user; check the user and password of connection_string")
+        }
         "3D000" => unavailable("there is no such database; create it first"),
         "22021" | "22P05" => plain(ErrorClass::Malformed),
         // The server shuts down, or somebody ended the session.

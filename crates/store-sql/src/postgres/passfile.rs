@@ -23,7 +23,8 @@ fn find(lines: &str, wanted: [&str; 4]) -> Option<String> {
     lines.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let fields = fields(line);
         let (password, named) = fields.split_last()?;
-        let fits = named.len() == wanted.len() && named.iter().zip(wanted).all(|(name, want)| name == "*" || name == want);
+        let fits =
+            named.len() == wanted.len() && named.iter().zip(wanted).all(|(name, want)| name == "*" || name == want);
         fits.then(|| password.clone())
     })
 }

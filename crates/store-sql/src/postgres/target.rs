@@ -208,9 +208,8 @@ mod tests {
     }
 
     fn parse_with(text: &str, environment: &[(&str, &str)]) -> Result<Target> {
-        let look_up = |name: &str| {
-            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
+        let look_up =
+            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Target::parse(text, &look_up)
     }
 

@@ -40,7 +40,8 @@ fn server_that_is_not_there_is_named() {
 fn user_that_the_server_does_not_know_is_told() {
     let refused = |error: &StoreError| error.message.contains("the server refuses this user");
     if let Some(Server::Postgres(server)) = crate::postgres() {
-        let connection_string = server.connection_string("postgres").replace("user=spire", "user=nobody password=secret");
+        let connection_string =
+            server.connection_string("postgres").replace("user=spire", "user=nobody password=secret");
         let error = open("postgres", &connection_string);
         assert!(refused(&error) && !error.message.contains("secret"), "{error}");
     }

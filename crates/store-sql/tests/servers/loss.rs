@@ -108,9 +108,8 @@ fn two_hundred_cuts_leave_nothing_half_written_and_lose_nothing(server: Server) 
             break;
         }
     }
-    let names = |statement: &str| -> Vec<String> {
-        server.sql(&database, statement).lines().map(str::to_owned).collect()
-    };
+    let names =
+        |statement: &str| -> Vec<String> { server.sql(&database, statement).lines().map(str::to_owned).collect() };
     let stored = names("SELECT entry_id FROM registered_entries ORDER BY id");
     let lost: Vec<_> = acknowledged.iter().filter(|name| !stored.contains(name)).collect();
     assert!(acknowledged.len() > CUTS / 4 && lost.is_empty(), "{lost:?} of {}", acknowledged.len());

@@ -38,7 +38,8 @@ pub fn read_sees_one_state_while_others_write(subject: &Subject) {
 /// A write sees what was committed before it: of additions to one record none gets lost.
 pub fn writes_at_the_same_time_lose_nothing(subject: &Subject) {
     let backend = &subject.backend;
-    let key = |name: String| JwtAuthority { key_id: name, public_key: vec![1], expires_at: Some(at(100)), tainted: false };
+    let key =
+        |name: String| JwtAuthority { key_id: name, public_key: vec![1], expires_at: Some(at(100)), tainted: false };
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
             scope.spawn(move || {

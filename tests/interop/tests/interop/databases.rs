@@ -78,7 +78,8 @@ impl State {
     fn of(server: &Server) -> Result<Self> {
         let shown = server.json(&["entry", "show"])?;
         let entries = shown.get("entries").and_then(Value::as_array).context("no entries")?;
-        let fields = ["id", "spiffe_id", "parent_id", "selectors", "x509_svid_ttl", "dns_names", "hint", "revision_number"];
+        let fields =
+            ["id", "spiffe_id", "parent_id", "selectors", "x509_svid_ttl", "dns_names", "hint", "revision_number"];
         let agent = server.agents()?;
         let [agent] = agent.as_slice() else { anyhow::bail!("{} agents", agent.len()) };
         let bundle: Value = serde_json::from_str(&server.ok(&["bundle", "show", "-format", "spiffe"])?)?;
