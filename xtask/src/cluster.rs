@@ -18,7 +18,8 @@ usage: cargo xtask cluster COMMAND
   load-image ARCHIVE              the same with an image archive
   exec CMD…                       runs a command on the node, with KUBECONFIG set
   test [NAME…]                    runs the cases of tests/cluster, or those whose names hold NAME; on the
-                                  named cluster when it is up, else on one that goes away with them
+                                  named cluster when it is up, else on one that goes away with them; on
+                                  KUBECONFIG's steeple stays, until tests/cluster/manifests are deleted
   status | env                    what runs; where its configuration and logs are
 $STEEPLE_CLUSTER names it (default: default), and clusters of several names stand side by side;
 tests/cluster/bed/cluster help tells the rest";
@@ -27,6 +28,9 @@ tests/cluster/bed/cluster help tells the rest";
 pub(crate) const CLUSTER: &str = "cluster";
 /// The script that installs Istio on one.
 pub(crate) const ISTIO: &str = "istio";
+
+/// The programs of `tests/cluster`, and how many of their cases run at once: those of `deploy` have a cluster each.
+const PROGRAMS: [(&[&str], usize); 2] = [(&["cluster", "mesh"], 4), (&["deploy"], 1)];
 
 /// A script of the bed by its name.
 pub(crate) fn script(name: &str) -> PathBuf {
@@ -66,9 +70,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn test(names: &[String]) -> Result<()> {
-    run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
-    let mut cases = run::cargo();
-    cases.args(["test", "--package", "steeple-tests-cluster", "--"]).args(names).arg("--test-threads=4");
-    cases.env("STEEPLE_BIN", run::target().join("debug/steeple")).env("STEEPLE_PEERS", peers::cache());
-    run::succeed(cases.env("STEEPLE_REQUIRE_PEERS", "1"))
+    for (programs, threads) in PROGRAMS {
+        let mut cases = run::cargo();
+        cases.args(["test", "--workspace"]).args(programs.iter().flat_map(|program| ["--test", program]));
+        cases.arg("--").args(names);
+        cases.arg(format!("--test-threads={threads}"));
+        cases.env("STEEPLE_BIN", run::target().join("debug/steeple")).env("STEEPLE_PEERS", peers::cache());
+        run::succeed(cases.env("STEEPLE_REQUIRE_PEERS", "1"))?;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod mesh;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, PipeReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 pub(crate) use mesh::LEFT_OUT;
 
@@ -16,13 +18,13 @@ use crate::report::Report;
 use crate::scope::TESTS_RAN;
 use crate::{peers, run};
 
-/// Tests from outside: how they are counted, their package and which of its programs, and how many run at once.
-const OUTSIDE: [(&str, &str, &[&str], usize); 4] = [
-    ("interop", "steeple-tests-interop", &[], 4),
-    ("cluster", "steeple-tests-cluster", &["--lib", "--test", "cluster"], 4),
+/// Tests from outside: how they are counted, the programs that hold them, and how many run at once.
+const OUTSIDE: [(&str, &[&str], usize); 4] = [
+    ("interop", &["interop", "figures"], 4),
+    ("cluster", &["cluster"], 4),
     // Each has a cluster of its own.
-    ("deploy", "steeple-tests-cluster", &["--test", "deploy"], 1),
-    (mesh::MESH, "steeple-tests-cluster", &["--test", "mesh"], 4),
+    ("deploy", &["deploy"], 1),
+    (mesh::MESH, &["mesh"], 4),
 ];
 
 /// How long a test's output may stay open after its end without a word.
@@ -40,27 +42,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     let mut report = Report::default();
     let mut broken = Vec::new();
-    // System tests and cases from outside run the program itself.
-    run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
-    let mut inside = run::cargo();
-    inside.args(["test", "--workspace", "--no-fail-fast"]);
-    inside.args(OUTSIDE.iter().flat_map(|(_, package, ..)| ["--exclude", package]));
-    let skipped = noting_skipped(&mut inside, require)?;
-    if !follow(&mut inside, &mut report)? && report.failed.is_empty() {
-        broken.push("the workspace's tests did not all build or run");
+    let mut inside = tests(&["--lib", "--bins"]);
+    inside.args(programs()?.iter().flat_map(|program| ["--test", program]));
+    let mut unrun = 0;
+    for mut some in [inside, tests(&["--doc"])] {
+        unrun += outcome(&mut some, &mut report, &mut broken, require)?;
     }
-    let unrun = report.skip(&std::fs::read_to_string(skipped)?);
     let mut counts = Vec::new();
     let mut mesh = mesh::Mesh::default();
-    for (name, package, programs, threads) in OUTSIDE {
+    for (name, programs, threads) in OUTSIDE {
         let before = report.passed.len() + report.failed.len();
-        let mut cases = run::cargo();
-        cases.args(["test", "--package", package, "--no-fail-fast"]).args(programs);
+        let mut cases = tests(&[]);
+        cases.args(programs.iter().flat_map(|program| ["--test", program]));
         cases.args(["--", &format!("--test-threads={threads}")]);
         if name == mesh::MESH {
             mesh.decide(&mut cases);
         }
-        let skipped = outside(&mut cases, &mut report, &mut broken, require)?;
+        let skipped = outcome(&mut cases, &mut report, &mut broken, require)?;
         let ran = report.passed.len() + report.failed.len() + skipped - before;
         counts.push(format!("{name} cases: {ran}, of them without a peer: {skipped}"));
     }
@@ -82,15 +80,36 @@ fn noting_skipped(tests: &mut Command, require: bool) -> Result<PathBuf> {
     Ok(skipped)
 }
 
-/// Runs cases against the program; returns how many lacked a peer.
-fn outside(cases: &mut Command, report: &mut Report, broken: &mut Vec<&str>, require: bool) -> Result<usize> {
-    cases.env("STEEPLE_BIN", program()).env("STEEPLE_PEERS", peers::cache());
+/// A run of some of the workspace's tests.
+///
+/// Always of the whole workspace: another choice of packages is another choice of features, for which cargo compiles
+/// nearly everything anew.
+fn tests(which: &[&str]) -> Command {
+    let mut tests = run::cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]).args(which);
+    tests
+}
+
+/// The names of the test programs that are not from outside.
+fn programs() -> Result<BTreeSet<String>> {
+    let metadata = run::output(run::cargo().args(["metadata", "--format-version=1", "--no-deps"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
+    let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
+    let targets = packages.filter_map(|package| package.get("targets")?.as_array()).flatten();
+    let names = targets.filter(|target| target.pointer("/kind/0").is_some_and(|kind| kind == "test"));
+    let names = names.filter_map(|target| Some(target.get("name")?.as_str()?.to_owned()));
+    Ok(names.filter(|name| OUTSIDE.iter().all(|(_, programs, _)| !programs.contains(&name.as_str()))).collect())
+}
+
+/// Runs tests, which find the program that cargo has built with them; returns how many lacked a peer.
+fn outcome(tests: &mut Command, report: &mut Report, broken: &mut Vec<&str>, require: bool) -> Result<usize> {
+    tests.env("STEEPLE_BIN", program()).env("STEEPLE_PEERS", peers::cache());
     // Somebody's cluster is used when asked for alone, by `cargo xtask cluster test`.
-    cases.env("STEEPLE_CLUSTER_MODE", "bed").env_remove("KUBECONFIG");
-    let skipped = noting_skipped(cases, require)?;
+    tests.env("STEEPLE_CLUSTER_MODE", "bed").env_remove("KUBECONFIG");
+    let skipped = noting_skipped(tests, require)?;
     let failed = report.failed.len();
-    if !follow(cases, report)? && report.failed.len() == failed {
-        broken.push("cases from outside did not build or run");
+    if !follow(tests, report)? && report.failed.len() == failed {
+        broken.push("tests did not all build or run");
     }
     Ok(report.skip(&std::fs::read_to_string(&skipped)?))
 }

@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use steeple_config::PrometheusSettings;
 use steeple_net::{Callers, Limits, serve_uds, uds, web};
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
-use steeple_types::Bundle;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -19,13 +18,13 @@ use crate::api::{admin_routes, driver_routes, public_routes};
 use crate::core::{Core, Progress};
 use crate::health::Health;
 use crate::identity::AgentTls;
-use crate::join::bootstrap;
+use crate::join::of_certificates;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
 use crate::pods::PodSockets;
 use crate::server::ServerConnection;
-use crate::settings::Settings;
-use crate::state::{Memory, Remembered};
+use crate::settings::{Bootstrap, Settings};
+use crate::state::Memory;
 use crate::svid::{Cache, JwtCache};
 use crate::workload::Attestation;
 
@@ -76,11 +75,10 @@ const REMOTE_METRICS: &str = "Agent is now configured to accept remote network c
 pub struct Agent {
     core: Arc<Core>,
     manager: Manager,
-    remembered: Remembered,
 }
 
 impl Agent {
-    /// Reads what the agent remembers and how it is to trust the server. Nothing is connected or served yet.
+    /// Reads what the agent remembers. Nothing is connected or served yet.
     ///
     /// # Errors
     /// [`AgentError`] that names what is in the way.
@@ -88,13 +86,11 @@ impl Agent {
         let Parts { clock, key_manager, node_attestor, workload_attestors, log, metrics } = parts;
         let memory = Memory::new(&settings.data_dir);
         let remembered = memory.read().map_err(AgentError::Memory)?;
-        let bundle = bootstrap(&settings.bootstrap, &settings.trust_domain, &remembered.bundle);
-        let bundle = bundle.map_err(AgentError::Bootstrap)?;
-        if bundle.is_some() {
-            let trust_domain_id = settings.trust_domain.id_string();
-            info!(subsystem_name = "attestor", trust_domain_id, "Bundle loaded");
+        if remembered.bundle.is_empty() && settings.bootstrap == Bootstrap::Stored {
+            let reason = "trust bundle not available: none was configured and none is stored";
+            return Err(AgentError::Bootstrap(reason.to_owned()));
         }
-        let bundle = bundle.unwrap_or_else(|| Bundle::empty(settings.trust_domain.clone()));
+        let bundle = of_certificates(&settings.trust_domain, remembered.bundle.clone());
         let tls = Arc::new(AgentTls::new(bundle, clock.clone()));
         let server = ServerConnection::new(
             settings.server_address.clone(),
@@ -118,8 +114,8 @@ impl Agent {
             log,
             metrics,
         });
-        let manager = Manager::new(Arc::clone(&core), memory, key_manager, node_attestor);
-        Ok(Self { core, manager, remembered })
+        let manager = Manager::new(Arc::clone(&core), memory, remembered, key_manager, node_attestor);
+        Ok(Self { core, manager })
     }
 
     /// How far the agent has come, as it goes on.
@@ -132,13 +128,13 @@ impl Agent {
     /// # Errors
     /// [`AgentError`] of what kept the agent from starting or made it stop.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), AgentError> {
-        let Self { core, mut manager, remembered } = self;
+        let Self { core, mut manager } = self;
         count_start(&core);
         let supervisor = Supervisor::new(shutdown.clone(), core.clock.clone());
         spawn_followers(&core, &supervisor);
         let mut outcome = spawn_web(&core, &supervisor).await;
         if outcome.is_ok() {
-            match shutdown.until(Box::pin(manager.join(&remembered))).await {
+            match shutdown.until(Box::pin(manager.join())).await {
                 Some(Ok(())) => outcome = serve(&core, manager, &supervisor).await,
                 Some(Err(reason)) => outcome = Err(reason.into()),
                 None => {}

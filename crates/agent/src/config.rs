@@ -59,7 +59,6 @@ impl Reader<'_> {
     fn config(&self, root: &Block<'_>, version: &str) -> Result<AgentConfig, ConfigError> {
         let log = self.agent.log()?;
         keys::check_unknown(root, &self.agent.block)?;
-        self.check_rebootstrap()?;
         refuse_not_yet(&self.agent.block, "agent", NOT_YET)?;
         refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let server_address =
@@ -70,6 +69,7 @@ impl Reader<'_> {
         let trust_domain = TrustDomain::parse(&trust_domain)
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
         let bootstrap = self.bootstrap()?;
+        let rebootstrap = self.rebootstrap(&bootstrap)?;
         if root.block("plugins").is_none() {
             return Err(invalid("plugins section must be configured"));
         }
@@ -96,6 +96,7 @@ impl Reader<'_> {
             server_address,
             server_port,
             bootstrap,
+            rebootstrap,
         };
         let (join_token, plugins, warnings) = (self.join_token()?, read_plugins(root)?, self.warnings()?);
         Ok(AgentConfig { settings, log, join_token, plugins, warnings })

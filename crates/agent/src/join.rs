@@ -10,10 +10,10 @@ use steeple_proto::spire::api::types::PermissionDeniedDetails;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use tonic::{Code, Status};
 
-use crate::server::with_causes;
+use crate::server::{is_unknown_authority, with_causes};
 
 pub(crate) use attest::{AttestKey, attest, restore};
-pub(crate) use bootstrap::{Attempt, bootstrap, bundle_of_url};
+pub(crate) use bootstrap::{LOGGER, bundle_of_file, bundle_of_url, of_certificates};
 pub(crate) use renew::renew;
 
 const DETAILS: &str = "type.googleapis.com/spire.api.types.PermissionDeniedDetails";
@@ -39,6 +39,11 @@ impl JoinError {
             Self::Refused { status } => steeple_client::code_of(status.code()),
             Self::Failed(_) => "Unknown",
         }
+    }
+
+    /// Whether the server showed a certificate of an authority that is not known here.
+    pub(crate) fn is_unknown_authority(&self) -> bool {
+        matches!(self, Self::Refused { status } if is_unknown_authority(status))
     }
 
     /// Whether trying again is of no use.

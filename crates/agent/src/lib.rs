@@ -25,4 +25,4 @@ pub use agent::{Agent, AgentError};
 pub use api::table;
 pub use manage::Ended;
 pub use parts::Parts;
-pub use settings::{Bootstrap, SdsNames, Settings};
+pub use settings::{Bootstrap, Rebootstrap, RebootstrapMode, SdsNames, Settings};

@@ -2,6 +2,7 @@
 
 mod membership;
 mod refresh;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,16 @@ use tonic::{Code, Status};
 use tracing::{debug, error};
 
 use crate::core::Core;
-use crate::join::{Attempt, denial_reason};
-use crate::server::described;
-use crate::state::Memory;
+use crate::join::denial_reason;
+use crate::server::{described, is_unknown_authority};
+use crate::settings::RebootstrapMode;
+use crate::state::{Memory, Remembered};
 use crate::svid::BATCH;
 
 /// Longest pause after failures of synchronising.
 const MAX_PAUSE: Duration = Duration::from_mins(8);
+/// Longest pause after failures of attesting, once there is no SVID any more.
+const MAX_ATTEST_PAUSE: Duration = Duration::from_mins(2);
 /// Longest pause after failures of fetching SVIDs.
 const MAX_SVID_PAUSE: Duration = Duration::from_mins(4);
 /// How often the server is asked for entries while somebody waits for one.
@@ -40,6 +44,12 @@ pub enum Ended {
     /// It must attest anew, and its attestor can't.
     #[error("agent must attest again, which its node attestor can't: {0}")]
     MustAttest(String),
+    /// It shall be able to begin anew, and can't attest again.
+    #[error(
+        "you have requested rebootstrap support but the NodeAttestor plugin or the spire server configuration is not \
+         allowing it"
+    )]
+    CannotRebootstrap,
     /// Its memory can't be written.
     #[error("unable to store the agent's data: {0}")]
     Memory(String),
@@ -49,13 +59,19 @@ pub enum Ended {
 pub(crate) struct Manager {
     core: Arc<Core>,
     memory: Memory,
+    /// What is in the memory.
+    remembered: Remembered,
     keys: Arc<dyn KeyManager>,
     attestor: Arc<dyn AgentNodeAttestor>,
+    /// What becomes of a server of an unknown authority, as far as the agent is able to.
+    rebootstrap: RebootstrapMode,
+    /// Whether a server has taken the place of another, of which SVIDs are still there.
+    begun_anew: bool,
     /// The key of the SVID that is stored, which a new one must not take the place of.
     key_in_use: Option<String>,
     version_posted: bool,
-    /// The attempts to fetch the bundle to begin with, once there was one.
-    attempts: Option<Attempt>,
+    /// Attestation of an agent that has no SVID any more.
+    attesting: Pace,
     sync: Pace,
     svids: Pace,
     /// How many SVIDs are asked for in a call.
@@ -86,8 +102,18 @@ impl Pace {
         self.last = Some(now);
     }
 
-    fn failed(&mut self, now: Timestamp) {
-        self.next = now + self.backoff.pause(random::fraction());
+    /// Yields the pause.
+    fn failed(&mut self, now: Timestamp) -> Duration {
+        let pause = self.backoff.pause(random::fraction());
+        self.next = now + pause;
+        self.last = None;
+        pause
+    }
+
+    /// Begins anew, in a step of at most `longest`.
+    fn begin_anew(&mut self, now: Timestamp, longest: Duration) {
+        self.backoff.reset();
+        self.next = now + self.interval.min(longest);
         self.last = None;
     }
 
@@ -108,20 +134,25 @@ impl Manager {
     pub(crate) fn new(
         core: Arc<Core>,
         memory: Memory,
+        remembered: Remembered,
         keys: Arc<dyn KeyManager>,
         attestor: Arc<dyn AgentNodeAttestor>,
     ) -> Self {
         let (interval, now) = (core.settings.sync_interval, core.clock.now());
         let sync = Pace::new(interval, interval, MAX_PAUSE.min(interval * 48), now);
         let svids = Pace::new(LOOK, Duration::from_millis(500), MAX_SVID_PAUSE, now);
+        let attesting = Pace::new(LOOK, LOOK, MAX_ATTEST_PAUSE, now);
         Self {
+            rebootstrap: core.settings.rebootstrap.mode,
             core,
             memory,
+            remembered,
             keys,
             attestor,
+            begun_anew: false,
             key_in_use: None,
             version_posted: false,
-            attempts: None,
+            attesting,
             sync,
             svids,
             batch: BATCH,
@@ -166,21 +197,26 @@ impl Manager {
     fn next(&self) -> Timestamp {
         let look = self.core.clock.now() + LOOK;
         let expiry = self.core.cache.first_expiry().unwrap_or(look);
-        self.sync.next.min(self.svids.next).min(look).min(expiry)
+        let due = match self.core.tls.svid() {
+            Some(_) => self.sync.next.min(self.svids.next),
+            None => self.attesting.next,
+        };
+        due.min(look).min(expiry)
     }
 
     /// Does what is due.
     async fn round(&mut self, failing: &mut bool) -> Result<(), Ended> {
         // SVIDs that have expired go, also when nothing can be renewed.
         self.core.cache.put(Vec::new(), self.core.clock.now());
-        if let Err(status) = self.keep_membership().await {
+        if self.core.tls.svid().is_none() {
+            self.join_again().await?;
+        } else if let Err(status) = self.keep_membership().await {
             self.answer(&status, &described(&status)).await?;
         }
-        if self.sync.is_due(self.core.clock.now()) {
-            let outcome = self.synchronise().await;
-            let now = self.core.clock.now();
-            match outcome {
+        if self.is_member() && self.sync.is_due(self.core.clock.now()) {
+            match self.synchronise().await {
                 Ok(()) => {
+                    let now = self.core.clock.now();
                     self.sync.done(now);
                     // What came with new entries is fetched at once, unless fetching fails at the moment.
                     if !*failing {
@@ -188,20 +224,10 @@ impl Manager {
                     }
                     self.core.progress.send_modify(|progress| progress.synced = Some(now));
                 }
-                Err(status) => {
-                    self.sync.failed(now);
-                    let error = format!("failed to fetch authorized entries: {}", described(&status));
-                    error!(
-                        error = described(&status),
-                        subsystem_name = "manager",
-                        "Failed to fetch authorized entries"
-                    );
-                    error!(error, subsystem_name = "manager", "Synchronize failed");
-                    self.answer(&status, &error).await?;
-                }
+                Err(status) => self.not_synchronised(&status).await?,
             }
         }
-        if self.svids.is_due(self.core.clock.now()) {
+        if self.is_member() && self.svids.is_due(self.core.clock.now()) {
             let outcome = self.renew_svids().await;
             let now = self.core.clock.now();
             *failing = outcome.is_err();
@@ -216,6 +242,30 @@ impl Manager {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is an SVID to show the server; without one there is nothing to ask it for.
+    fn is_member(&self) -> bool {
+        self.core.tls.svid().is_some()
+    }
+
+    /// What follows from a failure to synchronise.
+    async fn not_synchronised(&mut self, status: &Status) -> Result<(), Ended> {
+        let now = self.core.clock.now();
+        let error = described(status);
+        error!(error, subsystem_name = "manager", "Failed to fetch authorized entries");
+        let error = format!("failed to fetch authorized entries: {error}");
+        if is_unknown_authority(status) && self.rebootstrap != RebootstrapMode::Never {
+            self.sync.begin_anew(now, LOOK);
+            self.core.server.renew();
+            return self.server_is_unknown().or_else(|reason| {
+                error!(error = %reason, subsystem_name = "manager", "Synchronize failed");
+                Ok(())
+            });
+        }
+        self.sync.failed(now);
+        error!(error, subsystem_name = "manager", "Synchronize failed");
+        self.answer(status, &error).await
     }
 
     /// What a failed call means for the agent: nothing yet, attest again, or stop. `error` tells of it in the log.

@@ -85,6 +85,18 @@ impl ServerConnection {
     }
 }
 
+/// Whether a call failed since the server showed a certificate of an authority that is not known here.
+pub(crate) fn is_unknown_authority(status: &tonic::Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.downcast_ref::<DialError>().is_some_and(DialError::is_unknown_authority) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// A failed call as Go's clients print it, with all of its causes.
 pub(crate) fn described(status: &tonic::Status) -> String {
     format!("rpc error: code = {} desc = {}", steeple_client::code_of(status.code()), with_causes(status))

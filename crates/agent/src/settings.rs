@@ -24,6 +24,8 @@ pub struct Settings {
     pub admin_socket_path: Option<PathBuf>,
     /// How the server is trusted at first.
     pub bootstrap: Bootstrap,
+    /// What it does about a server of an authority that it does not know.
+    pub rebootstrap: Rebootstrap,
     /// Kind of workloads' keys.
     pub workload_key_type: KeyType,
     /// How often the server is asked for entries.
@@ -72,6 +74,32 @@ pub enum Bootstrap {
     Insecure,
     /// By the bundle of an earlier run only.
     Stored,
+}
+
+/// What an agent that has trusted a server does when the server's certificate is of an authority that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebootstrap {
+    /// Whether it then begins anew.
+    pub mode: RebootstrapMode,
+    /// How long the server must have been unknown before. A call that succeeds meanwhile ends the wait.
+    pub delay: Duration,
+}
+
+impl Default for Rebootstrap {
+    fn default() -> Self {
+        Self { mode: RebootstrapMode::Never, delay: Duration::from_mins(10) }
+    }
+}
+
+/// Whether an agent begins anew: forgets SVID and bundle, and attests to the server that its first bundle vouches for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RebootstrapMode {
+    /// It does not.
+    Never,
+    /// It does if it can attest again.
+    Auto,
+    /// It does, and does not run at all if it can't attest again.
+    Always,
 }
 
 /// Names of SDS resources that stand for what a workload has.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use steeple_crypto::{pem, x509::Certificate};
 
@@ -24,6 +25,34 @@ pub struct Remembered {
     pub bundle: Vec<Vec<u8>>,
     /// Whether it can attest again.
     pub reattestable: bool,
+    /// How far it is in coming to trust its server.
+    pub bootstrapping: Bootstrapping,
+}
+
+/// How far an agent is in coming to trust its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bootstrapping {
+    /// Whether it has trusted a server before: what it does from then on is called bootstrapping anew.
+    pub again: bool,
+    /// Since when it tries, or since when the server is of an authority that it does not know; none when it trusts.
+    pub since: Option<Timestamp>,
+    /// How often it has asked for a bundle since.
+    pub attempts: u32,
+}
+
+impl Bootstrapping {
+    /// The state of an agent that trusts its server.
+    pub const OVER: Self = Self { again: true, since: None, attempts: 0 };
+
+    /// What the agent does when it asks for a bundle, in SPIRE's word.
+    pub fn mode(&self) -> &'static str {
+        if self.again { "rebootstrap" } else { "bootstrap" }
+    }
+
+    /// Since when, in seconds of RFC 3339; Go's zero time for never.
+    pub fn shown_since(&self) -> String {
+        self.since.map_or_else(zero_time, |since| since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    }
 }
 
 /// The file; a certificate is the base64 of one PEM block.
@@ -35,20 +64,26 @@ struct DataFile {
     bundle: Option<Vec<String>>,
     #[serde(default)]
     reattestable: bool,
-    /// SPIRE's state of bootstrapping, which is not read here: 2 when it is over, and 0 to find out by the bundle.
-    #[serde(skip_deserializing)]
+    #[serde(default)]
     bootstrap_use: u8,
-    #[serde(skip_deserializing)]
+    #[serde(default = "zero_time")]
     bootstrap_start_time: String,
-    #[serde(skip_deserializing)]
+    #[serde(default)]
     connection_attempts: u32,
 }
 
-/// What `bootstrap_use` is once a server was trusted.
-const BOOTSTRAPPED: u8 = 2;
+/// `bootstrap_use` of an agent older than the key: whether it trusted a server shows by its bundle.
+const UNSPECIFIED: u8 = 0;
+/// `bootstrap_use` of an agent that has trusted no server yet.
+const BOOTSTRAP: u8 = 1;
+/// `bootstrap_use` of an agent that has.
+const REBOOTSTRAP: u8 = 2;
+
+/// Go's zero time, which stands for none.
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 fn zero_time() -> String {
-    "0001-01-01T00:00:00Z".to_owned()
+    ZERO_TIME.to_owned()
 }
 
 /// Where an agent remembers.
@@ -126,13 +161,19 @@ pub fn encode(remembered: &Remembered) -> io::Result<Vec<u8>> {
         let block = |der: &Vec<u8>| BASE64_STANDARD.encode(pem::encode("CERTIFICATE", der));
         Some(ders.iter().map(block).collect())
     };
+    let Bootstrapping { again, since, attempts } = remembered.bootstrapping;
+    let began = !remembered.bundle.is_empty() || since.is_some() || attempts > 0;
     let file = DataFile {
         svid: blocks(&remembered.svid),
         bundle: blocks(&remembered.bundle),
         reattestable: remembered.reattestable,
-        bootstrap_use: if remembered.bundle.is_empty() { 0 } else { BOOTSTRAPPED },
-        bootstrap_start_time: zero_time(),
-        connection_attempts: 0,
+        bootstrap_use: match (again, began) {
+            (true, _) => REBOOTSTRAP,
+            (false, true) => BOOTSTRAP,
+            (false, false) => UNSPECIFIED,
+        },
+        bootstrap_start_time: since.map_or_else(zero_time, |since| since.to_string()),
+        connection_attempts: attempts,
     };
     Ok(serde_json::to_vec(&file)?)
 }
@@ -143,11 +184,28 @@ pub fn encode(remembered: &Remembered) -> io::Result<Vec<u8>> {
 /// [`io::ErrorKind::InvalidData`] when it is not what an agent wrote.
 pub fn parse(bytes: &[u8]) -> io::Result<Remembered> {
     let file: DataFile = serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
+    let bundle = certificates(file.bundle.unwrap_or_default())?;
+    let bootstrapping = Bootstrapping {
+        again: match file.bootstrap_use {
+            UNSPECIFIED => !bundle.is_empty(),
+            bootstrap_use => bootstrap_use == REBOOTSTRAP,
+        },
+        since: time(&file.bootstrap_start_time)?,
+        attempts: file.connection_attempts,
+    };
     Ok(Remembered {
         svid: certificates(file.svid.unwrap_or_default())?,
-        bundle: certificates(file.bundle.unwrap_or_default())?,
+        bundle,
         reattestable: file.reattestable,
+        bootstrapping,
     })
+}
+
+/// A time as Go writes it; none for Go's zero time, and for what is before it.
+fn time(text: &str) -> io::Result<Option<Timestamp>> {
+    let read = |text: &str| text.parse::<Timestamp>().map_err(|_| invalid("bootstrap_start_time is not a time"));
+    let (time, zero) = (read(text)?, read(ZERO_TIME)?);
+    Ok((time > zero).then_some(time))
 }
 
 fn certificates(blocks: Vec<String>) -> io::Result<Vec<Vec<u8>>> {
@@ -190,6 +248,34 @@ mod tests {
         assert_eq!((remembered.svid.len(), remembered.bundle.len(), remembered.reattestable), (1, 2, false));
         let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
         assert_eq!(value(&encode(&remembered).unwrap()), value(of_spire));
+    }
+
+    #[test]
+    fn state_of_bootstrapping_is_read_and_written_as_spire_does() {
+        let of = |bootstrap_use: u8, since: &str, attempts: u32| {
+            let text = format!(
+                r#"{{"svid":null,"bundle":null,"reattestable":false,"bootstrap_use":{bootstrap_use},"bootstrap_start_time":"{since}","connection_attempts":{attempts}}}"#
+            );
+            parse(text.as_bytes()).unwrap().bootstrapping
+        };
+        let since = Some("2026-01-01T00:00:00.25Z".parse().unwrap());
+        let state = |again, since, attempts| Bootstrapping { again, since, attempts };
+        assert_eq!(of(0, ZERO_TIME, 0), Bootstrapping::default());
+        assert_eq!(of(1, "2026-01-01T01:00:00.25+01:00", 3), state(false, since, 3));
+        assert_eq!(of(2, "2026-01-01T00:00:00.25Z", 0), state(true, since, 0));
+        for (bootstrapping, written) in [
+            (Bootstrapping::default(), (0, ZERO_TIME)),
+            (state(false, since, 3), (1, "2026-01-01T00:00:00.25Z")),
+            (state(true, since, 0), (2, "2026-01-01T00:00:00.25Z")),
+            (state(true, None, 0), (2, ZERO_TIME)),
+        ] {
+            let bytes = encode(&Remembered { bootstrapping, ..Remembered::default() }).unwrap();
+            let file: DataFile = serde_json::from_slice(&bytes).unwrap();
+            let said = (file.bootstrap_use, file.bootstrap_start_time.as_str(), file.connection_attempts);
+            assert_eq!(said, (written.0, written.1, bootstrapping.attempts));
+            assert_eq!(parse(&bytes).unwrap().bootstrapping, bootstrapping);
+        }
+        assert!(parse(br#"{"bootstrap_start_time":"yesterday"}"#).is_err());
     }
 
     #[test]

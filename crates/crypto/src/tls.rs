@@ -21,7 +21,7 @@ pub use signing::certified_key_of_signer;
 pub use web::{WebIdentity, web_server_config};
 
 use crate::keys::KeyError;
-use crate::verify::verify_svid;
+use crate::verify::{ChainError, verify_svid};
 
 /// What a party of a handshake follows: who it is, whom it believes, and what time it is.
 pub trait TlsSource: Send + Sync + 'static {
@@ -73,7 +73,12 @@ fn verified_id(
         Ok((id, _)) => Ok(id),
         Err(error) => {
             tracing::debug!(error = %error, "Peer certificate refused");
-            Err(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer))
+            // Who can't tell these apart takes an expired certificate for one of another authority.
+            let reason = match error {
+                ChainError::UnknownAuthority(_) => rustls::CertificateError::UnknownIssuer,
+                other => rustls::CertificateError::Other(rustls::OtherError(Arc::new(other))),
+            };
+            Err(rustls::Error::InvalidCertificate(reason))
         }
     }
 }

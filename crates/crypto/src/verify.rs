@@ -27,8 +27,11 @@ pub enum ChainError {
     /// The leaf is a signing certificate.
     #[error("leaf certificate must not be a CA")]
     LeafIsCa,
-    /// No authority vouches for the chain at this time.
-    #[error("certificate signed by unknown authority or not valid: {0}")]
+    /// The chain leads to none of the authorities that are valid at this time.
+    #[error("certificate signed by unknown authority: {0}")]
+    UnknownAuthority(String),
+    /// A certificate is not valid at this time, or not for this.
+    #[error("certificate is not valid: {0}")]
     Unverified(String),
 }
 
@@ -99,5 +102,13 @@ pub fn verify_svid(
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 fn unverified(error: webpki::Error) -> ChainError {
-    ChainError::Unverified(format!("{error:?}"))
+    use webpki::Error as E;
+    let reason = format!("{error:?}");
+    match error {
+        // The last two come of an authority with the name of the right one and another key.
+        E::UnknownIssuer | E::InvalidSignatureForPublicKey | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            ChainError::UnknownAuthority(reason)
+        }
+        _ => ChainError::Unverified(reason),
+    }
 }

@@ -67,6 +67,7 @@ pub fn admission_policy() -> Result<(ValidatingAdmissionPolicy, ValidatingAdmiss
                 "apiVersions": ["v1alpha1"],
                 "operations": ["CREATE", "UPDATE"],
                 "resources": ["workloadidentities"],
+                "scope": "*",
             }]},
             "validations": [
                 {

@@ -11,6 +11,7 @@ use crate::Files;
 /// The chart's folder in the repository.
 pub(crate) const CHART: &str = "deploy/helm/steeple";
 const BASE: &str = "deploy/manifests/base";
+const MEMORY_KEYS: &str = "deploy/manifests/overlays/memory-keys";
 
 /// The files of `deploy/manifests/base`: the chart's, with the namespace, and a list of them for kustomize; and the overlays'.
 ///
@@ -31,8 +32,22 @@ pub fn manifests(root: &Path, helm: &Path) -> Result<Files> {
     let memory = template(root, helm, &["--set", "server.keyManager=memory"])?;
     let configuration =
         memory.get(Path::new("server-configmap.yaml")).context("the chart has no server-configmap.yaml")?;
-    files.insert("deploy/manifests/overlays/memory-keys/server-configmap.yaml".into(), configuration.clone());
+    files.insert(Path::new(MEMORY_KEYS).join("server-configmap.yaml"), configuration.clone());
+    let server =
+        memory.get(Path::new("server-statefulset.yaml")).context("the chart has no server-statefulset.yaml")?;
+    files.insert(Path::new(MEMORY_KEYS).join("server-statefulset.yaml"), restart(server)?);
     Ok(files)
+}
+
+/// What of a StatefulSet says which configuration its pods were started with.
+fn restart(server: &str) -> Result<String> {
+    let checksum = server.lines().map(str::trim).find(|line| line.starts_with("checksum/config: "));
+    let checksum = checksum.context("the server's pod has no checksum of its configuration")?;
+    Ok(format!(
+        "# A server that runs is started again with this configuration.\n\
+         apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: steeple-server\n  namespace: steeple\n\
+         spec:\n  template:\n    metadata:\n      annotations:\n        {checksum}\n"
+    ))
 }
 
 /// The chart's templates as helm renders them with flags of values, by file name; those that render to nothing are left out.

@@ -128,7 +128,8 @@ cmd_node() {
     wait_for 300 "containerd" ctr -a /run/containerd/containerd.sock version
     mkdir -p "$DIR/run/pause"
     cp "$BIN/pause" "$DIR/run/pause/pause"
-    cmd_load_rootfs 65535:65535 localhost/pause:local "$DIR/run/pause" /pause
+    pack 65535:65535 "$DIR/run/pause.tar" localhost/pause:local "$DIR/run/pause" /pause
+    cmd_import "$DIR/run/pause.tar"
     wait_for 300 "API server" "$BIN/kubectl" --kubeconfig "$DIR/conf/admin.kubeconfig" get --raw /readyz
     start kube-controller-manager
     start kube-scheduler
@@ -190,6 +191,11 @@ on_node() {
 cmd_kubectl() { on_node "$BIN/kubectl" --kubeconfig "$DIR/conf/admin.kubeconfig" "$@"; }
 
 cmd_exec() { KUBECONFIG=$DIR/conf/admin.kubeconfig PATH=$BIN:$PATH:/usr/sbin:/sbin on_node "$@"; }
+
+load_archive() { on_node "$SELF" __import "$1"; }
+
+# Called on the node.
+cmd_import() { ctr -a /run/containerd/containerd.sock --namespace k8s.io images import "$1" >/dev/null; }
 
 cmd_pid() { node_pid || die "it is not up: cargo xtask cluster up"; }
 

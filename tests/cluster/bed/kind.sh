@@ -33,17 +33,7 @@ cmd_status() { cmd_kubectl get nodes; }
 
 cmd_env() { printf 'STEEPLE_CLUSTER_MODE=kind\nKUBECONFIG=%q\n' "$KUBECONFIG"; }
 
-cmd_load_image() {
-    local user=()
-    [[ ${1-} != --user ]] || { user=(--change "USER $2"); shift 2; }
-    case $# in
-    0) die "load-image [--user UID] NAME ROOTFS_DIR [CMD...], or load-image ARCHIVE" ;;
-    1) kind load image-archive --name "$KIND_NAME" "$1" ;;
-    *) tar --create --numeric-owner --directory "$2" . |
-           docker import "${user[@]}" --change "ENTRYPOINT $(jq -cn '$ARGS.positional' --args "${@:3}")" - "$1" >/dev/null
-       kind load docker-image --name "$KIND_NAME" "$1" ;;
-    esac
-}
+load_archive() { kind load image-archive --name "$KIND_NAME" "$1"; }
 
 # Clients run where they are; programs of the node are run with `docker exec`.
 cmd_exec() { "$@"; }

@@ -20,8 +20,13 @@ cmd_env() {
     printf 'STEEPLE_CLUSTER_MODE=kubeconfig\nKUBECONFIG=%q\n' "$KUBECONFIG"
 }
 
-cmd_load_image() {
-    die "images cannot be given to the nodes of KUBECONFIG's cluster from here: push them to a registry it pulls from"
+# Only its owner knows how its nodes come by an image.
+load_archive() {
+    [[ -n ${STEEPLE_CLUSTER_LOAD-} ]] ||
+        die "set STEEPLE_CLUSTER_LOAD to the command that gives an image archive to the nodes of KUBECONFIG's cluster, such as 'minikube image load', or push the image to a registry that they pull from"
+    # The command has words of its own.
+    # shellcheck disable=SC2086
+    $STEEPLE_CLUSTER_LOAD "$1"
 }
 
 # Clients such as helm run where they are; the nodes themselves are out of reach.

@@ -5,7 +5,7 @@ use std::sync::{OnceLock, RwLock};
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::installation::{self, Entry, NAMESPACE};
 use crate::{id, image, peer};
 
@@ -47,14 +47,27 @@ pub fn alone(name: &str, case: impl FnOnce(&Case<'_>) -> Result<()>) {
 ///
 /// # Panics
 /// When the case fails, after the state of steeple's namespace.
-#[expect(clippy::panic, reason = "a failed case is a panic of its test")]
 pub fn bare(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<()>) {
+    empty(name, peers, |cluster| {
+        image::load(cluster)?;
+        case(cluster)
+    });
+}
+
+/// As [`bare`], on a cluster that has not even the images; left out where clusters are not made.
+///
+/// # Panics
+/// As [`bare`].
+#[expect(clippy::panic, reason = "a failed case is a panic of its test")]
+pub fn empty(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<()>) {
     let run = || {
         if peer::missing(&[PEERS, peers].concat())? {
             return Ok(());
         }
+        if cluster::mode()? == "kubeconfig" {
+            return peer::skipped("a case that wants a cluster of its own is not run on that of KUBECONFIG");
+        }
         let cluster = Cluster::of_its_own(name)?;
-        image::load(&cluster)?;
         let result = case(&cluster);
         if result.is_err() {
             show(&cluster, NAMESPACE);

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
+use crate::node::Node;
 use crate::outcome::Outcome;
 use crate::peer;
 
@@ -57,20 +58,20 @@ impl Cluster {
     }
 
     /// Its name, as `STEEPLE_CLUSTER` takes it.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What tells bash of this cluster, as its reader has it: `kubectl` and `helm` for it, and its name for `cargo xtask`.
+    /// Its node; where that is out of reach the case is left out, which is noted.
     ///
     /// # Errors
-    /// When helm is not there.
-    pub fn prelude(&self) -> Result<String> {
-        let (script, helm) = (peer::script(), peer::path("helm")?);
-        let (script, helm, name) = (script.display(), helm.display(), &self.name);
-        Ok(format!(
-            "export STEEPLE_CLUSTER={name:?}\nkubectl() {{ {script} kubectl \"$@\"; }}\nhelm() {{ {script} exec {helm} \"$@\"; }}"
-        ))
+    /// When the kind of cluster is not known, or the case cannot be noted.
+    pub fn node(&self) -> Result<Option<Node<'_>>> {
+        let is_here = mode()? == "bed";
+        if !is_here {
+            peer::skipped("processes and files of the node are in reach on a cluster of this machine only")?;
+        }
+        Ok(is_here.then_some(Node::of(self)))
     }
 
     /// Runs one command of `bed/cluster`.
@@ -81,15 +82,10 @@ impl Cluster {
         Outcome::of(&mut self.command(arguments), input)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(peer::script());
         command.args(arguments).env("STEEPLE_CLUSTER", &self.name);
         command
-    }
-
-    /// A command to be run on the node, beside the test.
-    pub fn on_node(&self, words: &[&str]) -> Command {
-        self.command(&[&["exec"], words].concat())
     }
 
     /// Runs kubectl as cluster admin.
@@ -146,36 +142,12 @@ impl Cluster {
         Ok(log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// Runs a command on the node, with `KUBECONFIG` set.
+    /// Runs a client of the cluster, such as helm, with `KUBECONFIG` set.
     ///
     /// # Errors
     /// When it cannot start.
     pub fn exec(&self, words: &[&str]) -> Result<Outcome> {
         self.bed(&[&["exec"], words].concat(), "")
-    }
-
-    /// Kills the processes of the node whose command line begins with `command`.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn kill_on_node(&self, command: &str) -> Result<()> {
-        self.script(&format!("pkill -KILL -f '^{command}'"))
-    }
-
-    /// Kills the kubelet and starts it again as it was.
-    ///
-    /// # Errors
-    /// When there is none, or it does not start.
-    pub fn restart_kubelet(&self) -> Result<()> {
-        self.script(RESTART_KUBELET)
-    }
-
-    fn script(&self, script: &str) -> Result<()> {
-        let outcome = self.exec(&["bash", "-c", script])?;
-        if outcome.exit != 0 {
-            bail!("{script}: {outcome}");
-        }
-        Ok(())
     }
 
     /// Gives the node an image made of the folder `root`.
@@ -190,14 +162,30 @@ impl Cluster {
         }
         Ok(())
     }
+
+    /// Writes an image made of the folder `root` to a file.
+    ///
+    /// # Errors
+    /// When the image cannot be made.
+    pub(crate) fn pack(&self, archive: &Path, image: &str, root: &Path, entrypoint: &[&str]) -> Result<()> {
+        let root = root.to_str().context("a root folder whose name is no UTF-8")?;
+        let archive = archive.to_str().context("an archive whose name is no UTF-8")?;
+        let outcome = self.bed(&[&["pack-image", archive, image, root], entrypoint].concat(), "")?;
+        if outcome.exit != 0 {
+            bail!("pack-image {image}: {outcome}");
+        }
+        Ok(())
+    }
 }
 
-const RESTART_KUBELET: &str = r#"
-set -eu
-pid=$(pgrep -o -x kubelet)
-mapfile -d '' -t line </proc/$pid/cmdline
-log=$(readlink /proc/$pid/fd/1)
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-setsid "${line[@]}" >>"$log" 2>&1 </dev/null &
-"#;
+/// The kind of cluster that this run has: `bed`, `kind` or `kubeconfig`.
+///
+/// # Errors
+/// When the environment names another.
+pub(crate) fn mode() -> Result<String> {
+    let outcome = Outcome::of(Command::new(peer::script()).arg("mode"), "")?;
+    if outcome.exit != 0 {
+        bail!("cluster mode: {outcome}");
+    }
+    Ok(outcome.stdout.trim().to_owned())
+}

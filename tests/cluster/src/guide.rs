@@ -1,6 +1,7 @@
 //! Runs a page of `docs/guide`: its blocks in order, and compares what they say with what the page shows.
 //!
-//! A block of `sh` is run by a bash that stops at the first failure, in the repository's folder. A block of `text` after it
+//! A block of `sh` is run by a bash that stops at the first failure, in the repository's folder; functions that it defines
+//! are there for the next ones, as in a reader's shell. A block of `text` after it
 //! shows what it says, line by line: runs of spaces count as one, `…` stands for whatever comes there, and a line of `…` alone
 //! for any number of lines. Other blocks are refused, so that nothing on a page can be wrong without being seen.
 
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use tempfile::NamedTempFile;
 
 /// Longest time for one block, in seconds.
 const PATIENCE: &str = "900";
@@ -22,7 +24,7 @@ struct Step {
 }
 
 /// Runs the page at `path` below the folder `root`. What `prelude` tells bash comes before each block: what the reader has at
-/// hand, such as where `kubectl` is.
+/// hand.
 ///
 /// # Errors
 /// At the first block that fails, or says something else than the page shows.
@@ -30,9 +32,13 @@ pub fn follow(root: &Path, path: &str, prelude: &str) -> Result<()> {
     let page = std::fs::read_to_string(root.join(path)).with_context(|| path.to_owned())?;
     let steps = steps(&page).with_context(|| path.to_owned())?;
     ensure!(!steps.is_empty(), "{path} has no commands");
+    let functions = NamedTempFile::new()?;
+    let kept = functions.path().display();
     for Step { line, commands, shown } in steps {
         eprintln!("--- {path}:{line}\n{commands}");
-        let script = format!("set -euo pipefail\nexec 2>&1\n{prelude}\n{commands}");
+        let script = format!(
+            "set -euo pipefail\nexec 2>&1\n{prelude}\n. '{kept}'\ntrap \"declare -f >'{kept}'\" EXIT\n{commands}"
+        );
         let mut bash = Command::new("timeout");
         bash.args(["--kill-after=10", PATIENCE, "bash", "-c", &script]).current_dir(root).stdin(Stdio::null());
         let output = bash.output().context("starting bash")?;
@@ -142,7 +148,10 @@ mod tests {
         };
         assert!(follows("```sh\ngreet you\n```\n```text\nhello …\n```\n"));
         assert!(!follows("```sh\ngreet you\n```\n```text\ngoodbye\n```\n"));
+        assert!(follows("```sh\nagain() { greet \"$@\"; }\n```\n```sh\nagain you\n```\n```text\nhello you\n```\n"));
         assert!(!follows("```sh\nfalse\necho later\n```\n"));
+        assert!(follows("```sh\n! false\n```\n"));
+        assert!(!follows("```sh\n! true\n```\n"));
         assert!(!follows("no commands"));
     }
 }

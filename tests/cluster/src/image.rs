@@ -16,6 +16,8 @@ pub(crate) const STEEPLE: &str = "steeple:local";
 /// The image of workloads: busybox and a program built on go-spiffe.
 pub(crate) const WORKLOAD: &str = "workload:local";
 
+const ENTRY_POINT: &[&str] = &["/opt/spire/bin/steeple"];
+
 /// Gives the node both images.
 ///
 /// # Errors
@@ -23,10 +25,20 @@ pub(crate) const WORKLOAD: &str = "workload:local";
 pub(crate) fn load(cluster: &Cluster) -> Result<()> {
     let root = TempDir::new()?;
     steeple(root.path())?;
-    cluster.load(STEEPLE, root.path(), &["/opt/spire/bin/steeple"])?;
+    cluster.load(STEEPLE, root.path(), ENTRY_POINT)?;
     let root = TempDir::new()?;
     workload(root.path())?;
     cluster.load(WORKLOAD, root.path(), &["/bin/sh"])
+}
+
+/// Writes the image of the program under test to a file, for a cluster that is given it otherwise.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn pack_steeple(cluster: &Cluster, archive: &Path) -> Result<()> {
+    let root = TempDir::new()?;
+    steeple(root.path())?;
+    cluster.pack(archive, STEEPLE, root.path(), ENTRY_POINT)
 }
 
 /// Gives the node an image of Go SPIRE's server and agent.

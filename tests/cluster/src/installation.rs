@@ -1,6 +1,6 @@
 //! steeple on the cluster: server and agent, and what is asked of the server.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -11,6 +11,9 @@ pub const TRUST_DOMAIN: &str = "example.org";
 
 /// The namespace of the installation.
 pub const NAMESPACE: &str = "steeple";
+
+/// What marks that namespace as one that tests made.
+const TESTS: &str = "steeple.dev/tests=true";
 
 /// A registration entry to be made.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,7 @@ pub struct Entry<'a> {
 /// # Errors
 /// When one does not get ready.
 pub(crate) fn install(cluster: &Cluster) -> Result<()> {
+    ensure_free(cluster)?;
     image::load(cluster)?;
     cluster.apply(include_str!("../manifests/namespace.yaml"), &[])?;
     cluster.apply(include_str!("../manifests/server.yaml"), &[])?;
@@ -35,6 +39,23 @@ pub(crate) fn install(cluster: &Cluster) -> Result<()> {
     cluster.apply(include_str!("../manifests/csi.yaml"), &[])?;
     rolled_out(cluster, "daemonset/steeple-csi")?;
     until::some("an attested agent", || Ok(agents(cluster)?.into_iter().next())).map(drop)
+}
+
+/// On a cluster that somebody uses, nothing of theirs is taken over.
+fn ensure_free(cluster: &Cluster) -> Result<()> {
+    let ours = cluster.ok(&["get", "namespaces", "-l", TESTS, "-o", "name"])?;
+    let there = cluster.ok(&[
+        "get",
+        &format!("namespace/{NAMESPACE}"),
+        "csidriver/csi.spiffe.io",
+        "--ignore-not-found",
+        "-o",
+        "name",
+    ])?;
+    if ours.is_empty() && !there.is_empty() {
+        bail!("the cluster has these already, and not from the tests: {}", there.trim().replace('\n', ", "));
+    }
+    Ok(())
 }
 
 /// Waits until what a workload resource asks for is there.

@@ -11,14 +11,17 @@ pub mod guide;
 mod image;
 mod installation;
 pub mod mesh;
+mod node;
 mod outcome;
 pub mod peer;
 pub mod until;
 mod workload;
 
-pub use case::{Case, alone, bare, case, case_with};
+pub use case::{Case, alone, bare, case, case_with, empty};
 pub use cluster::Cluster;
+pub use image::pack_steeple;
 pub use installation::{Entry, NAMESPACE, TRUST_DOMAIN, agents, rolled_out, server};
+pub use node::Node;
 pub use outcome::Outcome;
 pub use workload::{SLEEP, SOCKET, Workload};
 

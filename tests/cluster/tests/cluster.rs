@@ -20,5 +20,7 @@ mod pid_reuse;
 mod publishers;
 #[path = "cluster/steady.rs"]
 mod steady;
+#[path = "cluster/theirs.rs"]
+mod theirs;
 #[path = "cluster/tokens.rs"]
 mod tokens;

@@ -24,6 +24,8 @@ mod manifests;
 mod pid_reuse;
 #[path = "interop/quickstart.rs"]
 mod quickstart;
+#[path = "interop/rebootstrap.rs"]
+mod rebootstrap;
 #[path = "interop/renewal.rs"]
 mod renewal;
 #[path = "interop/restart.rs"]

@@ -28,10 +28,13 @@ const TREE: &[(&str, &str)] = &[
     ("/var/lib/spire/agent", "0:0"),
 ];
 
-/// Images that take the place of SPIRE's: who they run as, and what, since the chart gives arguments alone.
+/// Images that take the place of SPIRE's: who they run as, where, and what, since the chart gives arguments alone. It names
+/// the controller's configuration relative to the root.
 const IMAGES: &[(&str, &str, &str)] = &[
-    ("steeple-server:local", "1000:1000", "/opt/spire/bin/spire-server run"),
-    ("steeple-agent:local", "0:0", "/opt/spire/bin/spire-agent run"),
+    ("steeple-server:local", "1000:1000", "/opt/spire /opt/spire/bin/spire-server run"),
+    ("steeple-agent:local", "0:0", "/opt/spire /opt/spire/bin/spire-agent run"),
+    ("steeple-controller:local", "1000:1000", "/ /opt/spire/bin/steeple controller"),
+    ("steeple-csi:local", "0:0", "/opt/spire /opt/spire/bin/steeple csi"),
 ];
 
 /// The arguments behind the entry point, without the path of the configuration, and the configuration's ports.
@@ -48,9 +51,9 @@ fn images_have_what_the_chart_runs_and_mounts() -> Result<()> {
         assert_eq!(row.get(1).map(String::as_str), Some(*owner), "{path}");
     }
     let images = rows("images.txt")?;
-    for (name, user, entry_point) in IMAGES {
+    for (name, user, what) in IMAGES {
         let row = images.get(*name).with_context(|| format!("there is no image {name}"))?;
-        assert_eq!(row.join(" "), format!("{user} {entry_point}"), "{name}");
+        assert_eq!(row.join(" "), format!("{user} {what}"), "{name}");
     }
     Ok(())
 }
@@ -61,21 +64,10 @@ fn configurations_of_the_chart_are_taken() -> Result<()> {
         for port in *ports {
             assert!(configuration.contains(&format!("\"bind_port\": \"{port}\"")), "{program}: {port}");
         }
-        // The agent does not bootstrap anew yet, which is refused by name.
-        let configuration =
-            configuration.replace("\"rebootstrap_mode\": \"always\"", "\"rebootstrap_mode\": \"never\"");
-        let output = validate(program, arguments, &configuration)?;
+        let output = validate(program, arguments, configuration)?;
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{program}: {said}");
     }
-    Ok(())
-}
-
-#[test]
-fn what_is_not_taken_yet_is_refused_by_name() -> Result<()> {
-    let output = validate("spire-agent", &["-config"], AGENT)?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("agent.rebootstrap_mode is not available yet"), "{said}");
     Ok(())
 }
 

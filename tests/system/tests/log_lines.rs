@@ -21,11 +21,7 @@ const NOT_OF_SERVER: &[(&str, &str)] = &[
 ];
 
 /// Messages of SPIRE's agent that are not looked for, and why.
-const NOT_OF_AGENT: &[(&str, &str)] = &[
-    ("Success after <dur>", "tells of the order in which SPIRE tries several sources of its bundle; there is one here"),
-    ("Setting use.", "the same"),
-    ("Bundle added", "the cache of SVID stores comes with them"),
-];
+const NOT_OF_AGENT: &[(&str, &str)] = &[("Bundle added", "the cache of SVID stores comes with them")];
 
 /// What agents that joined with a token don't tell; agents with `x509pop` do.
 const NOT_WITH_TOKENS: &[(&str, &str)] = &[
@@ -69,10 +65,16 @@ fn shape(line: &str) -> Option<Shape> {
     let mut fields: BTreeMap<String, String> =
         field.captures_iter(line).map(|found| (found[1].to_owned(), found[2].trim_matches('"').to_owned())).collect();
     fields.remove("time");
-    let (level, message) = (fields.remove("level")?, fields.remove("msg")?);
+    let (level, message) = (fields.remove("level")?, masked(&fields.remove("msg")?)?);
     let method = (message == "API accessed").then(|| fields.get("method").cloned().unwrap_or_default());
     let message = method.map_or(message, |method| format!("API accessed: {method}"));
     Some((level, message, fields.into_keys().collect()))
+}
+
+/// A message without what differs from life to life.
+fn masked(message: &str) -> Option<String> {
+    let took = Regex::new(r"^Success after \S+ attempts=\d+$").ok()?;
+    Some(took.replace(message, "Success after <dur> attempts=1").into_owned())
 }
 
 /// What a comparison leaves out: the messages that `except` names, what comes on request, and SPIRE's calls that ours don't
@@ -146,7 +148,7 @@ fn shape_of_json(line: &str) -> Option<Shape> {
     let method = fields.get("method").and_then(serde_json::Value::as_str).unwrap_or_default();
     let message = match message.as_str()? {
         "API accessed" => format!("API accessed: {method}"),
-        other => other.to_owned(),
+        other => masked(other)?,
     };
     let kind = |value: &serde_json::Value| match value {
         serde_json::Value::String(_) => "text",

@@ -64,7 +64,7 @@ fn config(image: &Image, layer: &Value) -> Value {
         "os": "linux",
         "config": {
             "User": format!("{}:{}", image.owner.user, image.owner.group),
-            "WorkingDir": "/opt/spire",
+            "WorkingDir": image.folder,
             "Entrypoint": image.entry_point,
             "Env": ["PATH=/opt/spire/bin"],
             "Labels": {
@@ -119,6 +119,7 @@ mod tests {
         let image = |name: &str, user| Image {
             name: name.to_owned(),
             owner: Owner { user, group: user },
+            folder: "/".to_owned(),
             entry_point: vec!["/bin/it".to_owned(), "run".to_owned()],
         };
         vec![image("a:local", 1000), image("b:local", 0)]

@@ -45,6 +45,8 @@ pub(crate) struct Image {
     /// Name and tag.
     pub(crate) name: String,
     pub(crate) owner: Owner,
+    /// Where it runs: paths of its arguments may be relative to it.
+    pub(crate) folder: String,
     pub(crate) entry_point: Vec<String>,
 }
 
@@ -81,12 +83,12 @@ fn node(words: &[&str]) -> Result<Node> {
 }
 
 fn image(words: &[&str]) -> Result<Image> {
-    let [name, owner, entry_point @ ..] = words else { bail!("wants name, user and entry point") };
-    if entry_point.is_empty() {
-        bail!("wants an entry point");
+    let [name, owner, folder, entry_point @ ..] = words else { bail!("wants name, user, folder and entry point") };
+    if !folder.starts_with('/') || entry_point.is_empty() {
+        bail!("wants a folder from the root, and an entry point");
     }
     let entry_point = entry_point.iter().map(|word| (*word).to_owned()).collect();
-    Ok(Image { name: (*name).to_owned(), owner: owned_by(owner)?, entry_point })
+    Ok(Image { name: (*name).to_owned(), owner: owned_by(owner)?, folder: (*folder).to_owned(), entry_point })
 }
 
 fn owned_by(text: &str) -> Result<Owner> {
@@ -111,6 +113,9 @@ mod tests {
             let words: Vec<&str> = line.split_whitespace().collect();
             assert!(node(&words).is_err(), "{line}");
         }
-        assert!(image(&["steeple:local", "0:0"]).is_err());
+        for line in ["steeple:local 0:0", "steeple:local 0:0 /", "steeple:local 0:0 opt /bin/it"] {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert!(image(&words).is_err(), "{line}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use steeple_config::{ConfigError, invalid, parse_duration};
 
 use super::Reader;
-use crate::settings::Bootstrap;
+use crate::settings::{Bootstrap, Rebootstrap, RebootstrapMode};
 
 /// What queries that tell of an attempt begin with; the URL's own may not.
 const RESERVED: [&str; 2] = ["spiffe-", "spire-"];
@@ -47,19 +47,33 @@ impl Reader<'_> {
         })
     }
 
-    /// Checks what is said of bootstrapping anew. As long as it is never done, its delay means nothing.
-    pub(super) fn check_rebootstrap(&self) -> Result<(), ConfigError> {
-        let mode = self.agent.text("rebootstrap_mode")?.unwrap_or_else(|| "never".to_owned());
-        if !["never", "auto", "always"].contains(&mode.as_str()) {
-            return Err(invalid(format!("unknown rebootstrap mode specified: {mode}")));
+    /// What becomes of a server that is not believed any more; `from` is how the agent begins anew then.
+    pub(super) fn rebootstrap(&self, from: &Bootstrap) -> Result<Rebootstrap, ConfigError> {
+        let mode = match self.agent.text("rebootstrap_mode")?.as_deref() {
+            None | Some("never") => RebootstrapMode::Never,
+            Some("auto") => RebootstrapMode::Auto,
+            Some("always") => RebootstrapMode::Always,
+            Some(mode) => return Err(invalid(format!("unknown rebootstrap mode specified: {mode}"))),
+        };
+        match from {
+            _ if mode == RebootstrapMode::Never => {}
+            Bootstrap::Insecure => {
+                return Err(invalid("insecure_bootstrap option can not be used with rebootstrapping"));
+            }
+            Bootstrap::Stored => {
+                return Err(invalid(
+                    "trust_bundle_path, trust_bundle_url, or trust_bundle_spiffe_workload_api must be configured unless \
+                     insecure_bootstrap is set",
+                ));
+            }
+            _ => {}
         }
-        if mode != "never" && self.agent.bool("insecure_bootstrap")? {
-            return Err(invalid("insecure_bootstrap option can not be used with rebootstrapping"));
-        }
-        match self.agent.text("rebootstrap_delay")?.map(|delay| parse_duration(&delay)) {
-            Some(Err(error)) => Err(invalid(format!("error parsing rebootstrap delay duration: {error}"))),
-            _ => Ok(()),
-        }
+        let delay = match self.agent.text("rebootstrap_delay")?.map(|delay| parse_duration(&delay)) {
+            None => Rebootstrap::default().delay,
+            Some(Ok(delay)) => delay,
+            Some(Err(error)) => return Err(invalid(format!("error parsing rebootstrap delay duration: {error}"))),
+        };
+        Ok(Rebootstrap { mode, delay })
     }
 }
 

@@ -7,7 +7,6 @@ const fn key(key: &'static str, default: &'static str, feature: &'static str) ->
 }
 
 const PROFILING: &str = "profiling";
-const BOOTSTRAP: &str = "more ways to bootstrap";
 
 /// Keys of the `agent` block whose feature comes later, with the value that asks for nothing.
 pub const NOT_YET: &[NotYet] = &[
@@ -18,8 +17,7 @@ pub const NOT_YET: &[NotYet] = &[
     key("profiling_port", "0", PROFILING),
     key("profiling_freq", "0", PROFILING),
     key("profiling_names", "", PROFILING),
-    key("rebootstrap_mode", "never", BOOTSTRAP),
-    key("trust_bundle_spiffe_workload_api", "", BOOTSTRAP),
+    key("trust_bundle_spiffe_workload_api", "", "more ways to bootstrap"),
     key("experimental.broker", "", "the Broker API"),
     key("experimental.feature_flags", "", "WIT-SVIDs"),
     key("experimental.jwt_svid_cache_hit_timeout", "30s", "tuning of the JWT-SVID cache"),

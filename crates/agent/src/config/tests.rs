@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::settings::Bootstrap;
+use crate::settings::{Bootstrap, Rebootstrap, RebootstrapMode};
 
 const PLUGINS: &str = r#"plugins { KeyManager "memory" { plugin_data {} } }"#;
 const NEEDED: &str = "trust_domain = \"t.example\"\nserver_address = \"s\"\nserver_port = 8081\n";
@@ -50,6 +50,7 @@ const READ: &[(&str, &str)] = &[
     ("sds.default_bundle_name", "\"n\""),
     ("sds.default_all_bundles_name", "\"n\""),
     ("sds.disable_spiffe_cert_validation", "true"),
+    ("rebootstrap_delay", "\"3m\""),
     ("server_address", "\"other\""),
     ("server_port", "\"0x1F92\""),
     ("socket_path", "\"/s\""),
@@ -61,8 +62,7 @@ const READ: &[(&str, &str)] = &[
 ];
 
 /// Keys that count together with others or not at all; the tests below are about them.
-const BESIDE: &[&str] =
-    &["join_token_file", "rebootstrap_delay", "rebootstrap_mode", "trust_bundle_format", "trust_bundle_unix_socket"];
+const BESIDE: &[&str] = &["join_token_file", "rebootstrap_mode", "trust_bundle_format", "trust_bundle_unix_socket"];
 
 fn line(key: &str, value: &str) -> String {
     match key.split_once('.') {
@@ -95,6 +95,7 @@ fn what_is_not_set_is_as_in_spire() {
     assert_eq!((settings.x509_svid_cache_max_size, settings.jwt_svid_cache_max_size), (1_000, 1_000));
     assert_eq!((settings.sync_interval, settings.workload_key_type), (Duration::from_secs(5), KeyType::EcP256));
     assert_eq!((settings.sds, settings.bootstrap), (SdsNames::default(), Bootstrap::Stored));
+    assert_eq!(settings.rebootstrap, Rebootstrap { mode: RebootstrapMode::Never, delay: Duration::from_mins(10) });
     assert!(settings.workload_api && settings.sds_api && !settings.allow_unauthenticated_verifiers);
     assert!(settings.health.is_none() && settings.prometheus.is_none() && config.warnings.is_empty());
     let log = LogSettings { level: "INFO".into(), format: "text".into(), file: None, source_location: false };
@@ -134,18 +135,30 @@ fn join_token_of_a_file_is_taken_without_its_white_space() {
 }
 
 #[test]
-fn what_is_said_of_bootstrapping_anew_is_checked_and_only_never_is_there() {
-    let (delay, never) = ("rebootstrap_delay = \"3m\"", "rebootstrap_mode = \"never\"");
-    let nothing = shown(&agent("").unwrap());
-    for lines in [delay.to_owned(), never.to_owned(), format!("{delay}\n{never}"), "rebootstrap_mode = \"\"".to_owned()]
-    {
-        assert_eq!(shown(&agent(&lines).unwrap()), nothing, "{lines}");
+fn what_is_said_of_bootstrapping_anew_is_read_and_needs_a_bundle_to_begin_with() {
+    let path = "trust_bundle_path = \"b\"";
+    let said = |lines: &str| agent(&format!("{path}\n{lines}")).unwrap().settings.rebootstrap;
+    for (lines, mode) in [
+        ("", RebootstrapMode::Never),
+        ("rebootstrap_mode = \"\"\nrebootstrap_delay = \"\"", RebootstrapMode::Never),
+        ("rebootstrap_mode = \"never\"", RebootstrapMode::Never),
+        ("rebootstrap_mode = \"auto\"", RebootstrapMode::Auto),
+        ("rebootstrap_mode = \"always\"", RebootstrapMode::Always),
+    ] {
+        assert_eq!(said(lines), Rebootstrap { mode, delay: Duration::from_mins(10) }, "{lines}");
     }
+    assert_eq!(said("rebootstrap_delay = \"3m\"").delay, Duration::from_mins(3));
     for mode in ["auto", "always"] {
         let line = format!("rebootstrap_mode = {mode:?}");
-        assert!(refused(&line).starts_with("agent.rebootstrap_mode is not available yet"), "{mode}");
-        let said = "insecure_bootstrap option can not be used with rebootstrapping";
-        assert_eq!(refused(&format!("{line}\ninsecure_bootstrap = true")), said);
+        let without = "trust_bundle_path, trust_bundle_url, or trust_bundle_spiffe_workload_api must be configured \
+                       unless insecure_bootstrap is set";
+        assert_eq!(refused(&line), without, "{mode}");
+        let insecure = "insecure_bootstrap option can not be used with rebootstrapping";
+        assert_eq!(refused(&format!("{line}\ninsecure_bootstrap = true")), insecure, "{mode}");
+        let flags = [("rebootstrap_mode", mode), ("rebootstrap_delay", "1s"), ("trust_bundle_path", "b")];
+        let settings = read(&format!("agent {{ {NEEDED} }} {PLUGINS}"), &flags).unwrap().settings;
+        assert_ne!(settings.rebootstrap.mode, RebootstrapMode::Never, "{mode}");
+        assert_eq!(settings.rebootstrap.delay, Duration::from_secs(1));
     }
 }
 
@@ -279,8 +292,7 @@ fn keys_whose_feature_comes_later_are_refused_unless_at_their_default() {
     for known in NOT_YET {
         let (outer, inner) = known.key.split_once('.').map_or(("", known.key), |(outer, inner)| (outer, inner));
         let within = |line: String| if outer.is_empty() { line } else { format!("{outer} {{ {line} }}") };
-        let asks = if known.key == "rebootstrap_mode" { "= \"auto\"" } else { "{ x = 1 }" };
-        let said = refused(&within(format!("{inner} {asks}")));
+        let said = refused(&within(format!("{inner} {{ x = 1 }}")));
         assert!(said.starts_with(&format!("agent.{} is ", known.key)), "{said}");
         if !matches!(known.default, "" | "{}") {
             assert!(agent(&within(format!("{inner} = {:?}", known.default))).is_ok(), "{}", known.key);

@@ -1,70 +1,55 @@
-//! How the server is trusted at first.
+//! The bundle that the server is trusted by at first, from the source that the configuration names.
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use steeple_crypto::{bundle, pem, x509::Certificate};
 use steeple_types::{Bundle, TrustDomain, X509Authority};
+use tracing::debug;
 
-use crate::settings::{Bootstrap, Settings};
+use crate::settings::Settings;
+use crate::state::Bootstrapping;
+
+/// Who tells of bundles and of the attempts to fetch them, in the log of SPIRE's agents.
+pub(crate) const LOGGER: &str = "TrustBundleSources";
 
 /// Largest bundle fetched, in bytes.
 const MAX_LENGTH: usize = 8 << 20;
 
-/// The bundle to begin with; `None` when it comes with the first attestation.
+/// The bundle in the file at `path`: a bundle document if it is `spiffe`, otherwise PEM.
 ///
 /// # Errors
-/// A text that names what could not be read.
-pub(crate) fn bootstrap(
-    from: &Bootstrap,
-    trust_domain: &TrustDomain,
-    remembered: &[Vec<u8>],
-) -> Result<Option<Bundle>, String> {
-    if !remembered.is_empty() {
-        return Ok(Some(of_certificates(trust_domain, remembered.to_vec())));
+/// A text that names the file and what is wrong with it.
+pub(crate) fn bundle_of_file(path: &Path, spiffe: bool, trust_domain: &TrustDomain) -> Result<Bundle, String> {
+    let (content, shown) = (read(path)?, path.display());
+    if !spiffe {
+        let certificates = pem::certificates(&content);
+        let certificates = certificates.map_err(|error| format!("could not parse trust bundle {shown}: {error}"))?;
+        check(path, &certificates)?;
+        return Ok(of_certificates(trust_domain, certificates));
     }
-    match from {
-        Bootstrap::PemFile(path) => {
-            let certificates = pem::certificates(&read(path)?)
-                .map_err(|error| format!("could not parse trust bundle {}: {error}", path.display()))?;
-            check(path, &certificates)?;
-            Ok(Some(of_certificates(trust_domain, certificates)))
-        }
-        Bootstrap::SpiffeFile(path) => {
-            let bundle = bundle::from_document(trust_domain.clone(), read(path)?.as_bytes())
-                .map_err(|error| format!("unable to parse SPIFFE trust bundle {}: {error}", path.display()))?;
-            if bundle.x509_authorities.is_empty() {
-                return Err(format!("no certificates found in trust bundle {}", path.display()));
-            }
-            Ok(Some(bundle))
-        }
-        // Fetched when the agent attests, since a server may come up later than its agents.
-        Bootstrap::Url { .. } | Bootstrap::Insecure => Ok(None),
-        Bootstrap::Stored => Err("trust bundle not available: none was configured and none is stored".to_owned()),
+    let bundle = bundle::from_document(trust_domain.clone(), content.as_bytes());
+    let bundle = bundle.map_err(|error| format!("unable to parse SPIFFE trust bundle {shown}: {error}"))?;
+    if bundle.x509_authorities.is_empty() {
+        return Err(format!("no certificates found in trust bundle {shown}"));
     }
+    Ok(bundle)
 }
 
-/// An attempt to attest, as who serves the bundle on a socket learns of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempt {
-    /// The how-manieth it is.
-    pub(crate) number: u32,
-    /// When the first one was made.
-    pub(crate) began: Timestamp,
-}
-
-/// Fetches the bundle behind `url`: over Web PKI, or on `socket` with word of the attempt.
+/// Fetches the bundle behind `url`: over Web PKI, or on `socket` with word of the attempt under way.
 ///
 /// # Errors
 /// A text that names what could not be fetched or read.
 pub(crate) async fn bundle_of_url(
     (url, socket, spiffe): (&str, Option<&Path>, bool),
     settings: &Settings,
-    attempt: Attempt,
+    attempt: Bootstrapping,
 ) -> Result<Bundle, String> {
+    let asked = if socket.is_some() { with_attempt(url, settings, attempt) } else { url.to_owned() };
+    let shown = socket.map(Path::display).map(|socket| socket.to_string()).unwrap_or_default();
+    debug!(Logger = LOGGER, "Server attestation url: {asked} from: {shown}");
     let body = match socket {
-        Some(socket) => steeple_client::unix_get(socket, &with_attempt(url, settings, attempt), MAX_LENGTH).await,
-        None => steeple_client::https_get(url, MAX_LENGTH).await,
+        Some(socket) => steeple_client::unix_get(socket, &asked, MAX_LENGTH).await,
+        None => steeple_client::https_get(&asked, MAX_LENGTH).await,
     };
     let body = body.map_err(|error| error.to_string())?;
     let trust_domain = &settings.trust_domain;
@@ -84,14 +69,13 @@ pub(crate) async fn bundle_of_url(
 }
 
 /// The URL with the parameters that SPIRE's agents add.
-fn with_attempt(url: &str, settings: &Settings, attempt: Attempt) -> String {
+fn with_attempt(url: &str, settings: &Settings, attempt: Bootstrapping) -> String {
     let (url, _fragment) = url.split_once('#').unwrap_or((url, ""));
-    let began = attempt.began.strftime("%Y-%m-%dT%H:%M:%SZ");
     let parameters = [
         ("spiffe-trust-domain", settings.trust_domain.name().to_owned()),
-        ("spire-attest-mode", "bootstrap".to_owned()),
-        ("spire-attest-start-time", began.to_string()),
-        ("spire-connection-attempts", attempt.number.to_string()),
+        ("spire-attest-mode", attempt.mode().to_owned()),
+        ("spire-attest-start-time", attempt.shown_since()),
+        ("spire-connection-attempts", attempt.attempts.to_string()),
         ("spire-server-address", settings.server_address.clone()),
         ("spire-server-port", settings.server_port.to_string()),
     ];
@@ -129,7 +113,8 @@ fn check(path: &Path, certificates: &[Vec<u8>]) -> Result<(), String> {
     Ok(())
 }
 
-fn of_certificates(trust_domain: &TrustDomain, certificates: Vec<Vec<u8>>) -> Bundle {
+/// A bundle of these X.509 authorities, DER, and nothing else.
+pub(crate) fn of_certificates(trust_domain: &TrustDomain, certificates: Vec<Vec<u8>>) -> Bundle {
     let authority = |certificate| X509Authority { certificate, tainted: false };
     let x509_authorities = certificates.into_iter().map(authority).collect();
     Bundle { x509_authorities, ..Bundle::empty(trust_domain.clone()) }

@@ -6,55 +6,51 @@ use std::time::Duration;
 use steeple_crypto::random;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use steeple_runtime::Backoff;
-use steeple_types::Bundle;
 use tonic::Status;
-use tonic::transport::Channel;
 use tracing::{debug, error, info, warn};
 
-use super::{Ended, Manager};
+use super::{Ended, MAX_ATTEST_PAUSE, Manager};
 use crate::identity::AgentSvid;
-use crate::join::{self, Attempt, AttestKey, JoinError};
+use crate::join::{self, AttestKey, JoinError};
 use crate::server::CALL_DEADLINE;
-use crate::settings::Bootstrap;
-use crate::state::Remembered;
-use crate::sync::bundle_from_pb;
+use crate::settings::{Bootstrap, RebootstrapMode};
+use crate::state::{Bootstrapping, Remembered};
 
 /// Longest the first attestation is tried.
 const ATTEST_FOR: Duration = Duration::from_mins(1);
+/// The same of an agent that is to begin anew when it has to.
+const REBOOTSTRAP_FOR: Duration = Duration::from_hours(24);
 
 impl Manager {
     /// Makes sure that the agent has an SVID: the one of an earlier run, or a new one.
-    pub(crate) async fn join(&mut self, remembered: &Remembered) -> Result<(), Ended> {
-        let restored = join::restore(remembered, &self.keys).await.map_err(|error| Ended::Join(error.to_string()))?;
-        let now = self.core.clock.now();
-        let trust_domain_id = self.core.settings.trust_domain.id_string();
-        if restored.is_none() {
-            debug!(subsystem_name = "attestor", "No pre-existing agent SVID found. Will perform node attestation");
+    pub(crate) async fn join(&mut self) -> Result<(), Ended> {
+        self.show_bootstrapping();
+        if !self.remembered.svid.is_empty() {
+            self.check_rebootstrap(self.remembered.reattestable)?;
         }
-        if let Some(svid) = restored {
-            self.key_in_use = Some(svid.key_id.clone());
-            if svid.not_after() > now {
-                info!(spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "SVID loaded");
-                self.show(svid);
-                return Ok(());
-            }
-        }
-        info!(subsystem_name = "attestor", trust_domain_id, "SVID is not found. Starting node attestation");
-        let mut backoff = Backoff::new(Duration::from_secs(5), 1.5, ATTEST_FOR);
+        let failed = |error: JoinError| Ended::Join(error.to_string());
+        let restored = join::restore(&self.remembered, &self.keys).await.map_err(failed)?.map(Arc::new);
+        self.key_in_use = restored.as_ref().map(|svid| svid.key_id.clone());
+        let restored = restored.filter(|svid| svid.not_after() > self.core.clock.now());
+        let longest = match self.rebootstrap {
+            RebootstrapMode::Never => ATTEST_FOR,
+            RebootstrapMode::Auto | RebootstrapMode::Always => REBOOTSTRAP_FOR,
+        };
+        let mut backoff = Backoff::new(Duration::from_secs(5), 1.5, MAX_ATTEST_PAUSE);
         let began = self.core.clock.monotonic();
         // Who never remembered anything may have been killed before the answer came; so may the attempt before this one.
-        let mut lost = *remembered == Remembered::default();
+        let Remembered { svid, bundle, bootstrapping, .. } = &self.remembered;
+        let mut lost = svid.is_empty() && bundle.is_empty() && !bootstrapping.again;
         loop {
-            let error = match self.attest_with(lost).await {
-                Ok(svid) => {
-                    info!(reattestable = svid.reattestable, spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "Node attestation was successful");
-                    return Ok(());
-                }
-                Err(error) => error,
+            let joined = match &restored {
+                Some(svid) => self.go_on_with(svid).await,
+                None => self.attest_first(lost).await,
             };
+            let Err(error) = joined else { return self.check_membership() };
+            self.attestation_failed(&error)?;
             let pause = backoff.pause(random::fraction());
             let spent = self.core.clock.monotonic().saturating_sub(began);
-            if error.is_final() || spent + pause > ATTEST_FOR {
+            if error.is_final() || spent + pause > longest {
                 return Err(Ended::Join(error.to_string()));
             }
             warn!(%error, retry_interval = ?pause, "Failed to retrieve attestation result");
@@ -63,11 +59,88 @@ impl Manager {
         }
     }
 
+    /// Goes on with the SVID of an earlier run.
+    async fn go_on_with(&mut self, svid: &Arc<AgentSvid>) -> Result<(), JoinError> {
+        self.load_bundle().await?;
+        let trust_domain_id = self.core.settings.trust_domain.id_string();
+        info!(spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "SVID loaded");
+        self.show(Arc::clone(svid));
+        Ok(())
+    }
+
+    /// Attests as an agent that has no SVID.
+    async fn attest_first(&mut self, lost: bool) -> Result<(), JoinError> {
+        self.load_bundle().await?;
+        let before = self.remembered.bootstrapping;
+        let trust_domain_id = self.core.settings.trust_domain.id_string();
+        if self.remembered.svid.is_empty() {
+            debug!(subsystem_name = "attestor", "No pre-existing agent SVID found. Will perform node attestation");
+        }
+        info!(subsystem_name = "attestor", trust_domain_id, "SVID is not found. Starting node attestation");
+        let svid = self.attest_with(lost).await?;
+        info!(reattestable = svid.reattestable, spiffe_id = %svid.id, subsystem_name = "attestor", trust_domain_id, "Node attestation was successful");
+        self.tell_success(before);
+        Ok(())
+    }
+
+    /// Makes sure that there is a bundle, and tells so.
+    async fn load_bundle(&mut self) -> Result<(), JoinError> {
+        let is_missing = self.remembered.bundle.is_empty() && self.core.settings.bootstrap == Bootstrap::Insecure;
+        self.trust().await?;
+        if is_missing {
+            info!(subsystem_name = "attestor", "Bundle is not found");
+        } else {
+            let trust_domain_id = self.core.settings.trust_domain.id_string();
+            info!(subsystem_name = "attestor", trust_domain_id, "Bundle loaded");
+        }
+        Ok(())
+    }
+
+    /// Whether the SVID that was just taken lets the agent begin anew, if it is to be able to.
+    fn check_membership(&mut self) -> Result<(), Ended> {
+        let reattestable = self.core.tls.svid().is_none_or(|svid| svid.reattestable);
+        self.check_rebootstrap(reattestable)
+    }
+
+    /// Attests anew, as an agent that has no SVID any more, when it is time to. It goes on to try: workloads are served
+    /// meanwhile.
+    pub(super) async fn join_again(&mut self) -> Result<(), Ended> {
+        if !self.attesting.is_due(self.core.clock.now()) {
+            return Ok(());
+        }
+        let Err(error) = self.attest_first(false).await else {
+            // What the lack of an SVID kept from being done is due at once.
+            let now = self.core.clock.now();
+            (self.sync.next, self.svids.next) = (now, now);
+            self.attesting.begin_anew(now, Duration::ZERO);
+            return self.check_membership();
+        };
+        if let Err(error) = self.attestation_failed(&error) {
+            error!(%error, subsystem_name = "manager", "Could not remember that the server is unknown");
+        }
+        if error.is_final() {
+            return self.give_up(&error);
+        }
+        let pause = self.attesting.failed(self.core.clock.now());
+        warn!(%error, retry_interval = ?pause, "Failed to retrieve attestation result");
+        Ok(())
+    }
+
+    /// Ends an agent that may not attest.
+    fn give_up(&mut self, error: &JoinError) -> Result<(), Ended> {
+        error!(%error, subsystem_name = "manager", "Agent failed re-attestation; removing SVID and shutting down");
+        self.forget_svid()?;
+        Err(Ended::Join(error.to_string()))
+    }
+
     /// Attests once more, with a new key. The SVID that the agent has stays in force until then.
     async fn attest_again(&mut self) -> Result<(), JoinError> {
         debug!(subsystem_name = "manager", "Reattesting node");
+        self.trust().await?;
+        let before = self.remembered.bootstrapping;
         let svid = self.attest_with(false).await?;
         info!(spiffe_id = %svid.id, subsystem_name = "manager", "Successfully reattested node");
+        self.tell_success(before);
         Ok(())
     }
 
@@ -76,7 +149,6 @@ impl Manager {
         let core = Arc::clone(&self.core);
         // A token is good for once: what comes of it must find its place.
         self.memory.check_writable().map_err(|error| JoinError::Failed(error.to_string()))?;
-        self.trust().await?;
         let in_use = self.key_in_use.as_deref();
         let key = if lost && in_use.is_none() { AttestKey::OfLostAttempt } else { AttestKey::New(in_use) };
         let channel = core.server.anonymous().map_err(JoinError::Failed)?;
@@ -94,70 +166,44 @@ impl Manager {
         self.adopt(svid?).map_err(|error| JoinError::Failed(error.to_string()))
     }
 
-    /// Makes sure that there is a bundle to verify the server by.
-    async fn trust(&mut self) -> Result<(), JoinError> {
-        let core = &self.core;
-        if !core.tls.bundle.read().x509_authorities.is_empty() {
-            return Ok(());
-        }
-        let late = || JoinError::Failed("the trust bundle did not come in time".to_owned());
-        let bundle = match &core.settings.bootstrap {
-            Bootstrap::Insecure => {
-                warn!(
-                    subsystem_name = "attestor",
-                    "Insecure bootstrap enabled; skipping server certificate verification"
-                );
-                let channel = core.server.unverified().map_err(JoinError::Failed)?;
-                core.clock.timeout(CALL_DEADLINE, own_bundle(channel)).await.unwrap_or_else(|_| Err(late()))?
-            }
-            Bootstrap::Url { url, socket, spiffe } => {
-                let attempt = self.attempts.get_or_insert(Attempt { number: 0, began: core.clock.now() });
-                attempt.number += 1;
-                let source = (url.as_str(), socket.as_deref(), *spiffe);
-                let fetching = join::bundle_of_url(source, &core.settings, *attempt);
-                let fetched = core.clock.timeout(CALL_DEADLINE, fetching).await.map_err(|_| late())?;
-                fetched.map_err(JoinError::Failed)?
-            }
-            _ => return Err(JoinError::Failed("the trust bundle holds no X.509 authority".to_owned())),
-        };
-        *core.tls.bundle.write() = bundle;
-        Ok(())
-    }
-
     /// Shows `svid` from now on, and remembers it first.
     fn adopt(&mut self, svid: AgentSvid) -> Result<Arc<AgentSvid>, Ended> {
-        self.remember(Some(&svid))?;
-        Ok(self.show(svid))
+        let bundle = self.bundle_to_remember();
+        self.remember(|remembered| {
+            let (svid, reattestable) = (svid.chain.clone(), svid.reattestable);
+            *remembered = Remembered { svid, bundle, reattestable, bootstrapping: Bootstrapping::OVER };
+        })?;
+        Ok(self.show(Arc::new(svid)))
     }
 
-    fn show(&mut self, svid: AgentSvid) -> Arc<AgentSvid> {
+    fn show(&mut self, svid: Arc<AgentSvid>) -> Arc<AgentSvid> {
         self.key_in_use = Some(svid.key_id.clone());
-        let svid = Arc::new(svid);
         *self.core.tls.svid.write() = Some(Arc::clone(&svid));
         self.core.server.renew();
         svid
     }
 
-    pub(super) fn remember(&self, svid: Option<&AgentSvid>) -> Result<(), Ended> {
-        let bundle = self.core.tls.bundle.read();
-        let remembered = Remembered {
-            svid: svid.map(|svid| svid.chain.clone()).unwrap_or_default(),
-            bundle: bundle.x509_authorities.iter().map(|authority| authority.certificate.clone()).collect(),
-            reattestable: svid.is_some_and(|svid| svid.reattestable),
-        };
-        self.memory.write(&remembered).map_err(|error| Ended::Memory(error.to_string()))
+    fn forget_svid(&mut self) -> Result<(), Ended> {
+        self.remember(|remembered| (remembered.svid, remembered.reattestable) = (Vec::new(), false))
     }
 
-    /// Renews the agent's own SVID when half of its life is over, by attesting again where that is the way; attests when
-    /// there is none.
+    /// Remembers what `change` makes of what is remembered, on disk first.
+    pub(super) fn remember(&mut self, change: impl FnOnce(&mut Remembered)) -> Result<(), Ended> {
+        let mut next = self.remembered.clone();
+        change(&mut next);
+        if next != self.remembered {
+            self.memory.write(&next).map_err(|error| Ended::Memory(error.to_string()))?;
+            self.remembered = next;
+        }
+        Ok(())
+    }
+
+    /// Renews the agent's own SVID when half of its life is over, by attesting again where that is the way.
     pub(super) async fn keep_membership(&mut self) -> Result<(), Status> {
         let now = self.core.clock.now();
-        let Some(current) = self.core.tls.svid() else {
-            return self.attest_again().await.map_err(|error| not_attested(&error));
-        };
-        if !current.is_due(now, random::fraction()) {
+        let Some(current) = self.core.tls.svid().filter(|svid| svid.is_due(now, random::fraction())) else {
             return Ok(());
-        }
+        };
         let renewed = if current.reattestable { self.attest_again().await } else { self.renew(&current).await };
         let Err(error) = renewed else { return Ok(()) };
         let task = if current.reattestable { "reattest agent" } else { "rotate agent SVID" };
@@ -175,12 +221,14 @@ impl Manager {
         if current.not_after() <= core.clock.now() {
             return Err(JoinError::Refused { status: join::denial(Reason::AgentExpired) });
         }
+        let before = self.remembered.bootstrapping;
         let channel = core.server.channel().map_err(JoinError::Failed)?;
         let renewing = join::renew(channel, &*self.keys, current);
         let svid = core.clock.timeout(CALL_DEADLINE, renewing).await;
         let svid = svid.unwrap_or_else(|_| Err(JoinError::Failed("renewal took too long".to_owned())))?;
         let svid = self.adopt(svid).map_err(|error| JoinError::Failed(error.to_string()))?;
         info!(spiffe_id = %svid.id, subsystem_name = "manager", "Successfully rotated agent SVID");
+        self.tell_success(before);
         Ok(())
     }
 
@@ -189,7 +237,7 @@ impl Manager {
         debug!(subsystem_name = "manager", "Stopping SVID rotator");
         if reason == Reason::AgentBanned {
             warn!(error, subsystem_name = "manager", "Agent is banned: removing SVID and shutting down");
-            self.remember(None)?;
+            self.forget_svid()?;
             return Err(Ended::Banned(error.to_owned()));
         }
         let reattestable = self.core.tls.svid().is_none_or(|svid| svid.reattestable);
@@ -200,7 +248,7 @@ impl Manager {
                 subsystem_name = "manager",
                 "Agent failed re-attestation; removing SVID and shutting down"
             );
-            self.remember(None)?;
+            self.forget_svid()?;
             return Err(Ended::MustAttest(reason.as_str_name().to_owned()));
         }
         match self.attest_again().await {
@@ -210,34 +258,15 @@ impl Manager {
                 (self.sync.next, self.svids.next) = (now, now);
                 Ok(())
             }
-            Err(error) if error.is_final() => {
-                error!(%error, subsystem_name = "manager", "Agent failed re-attestation; removing SVID and shutting down");
-                self.remember(None)?;
-                Err(Ended::Join(error.to_string()))
-            }
+            Err(error) if error.is_final() => self.give_up(&error),
             Err(error) => {
                 error!(%error, subsystem_name = "manager", "Failed to attest; trying again");
-                // An SVID that the server refuses is none: the next round attests before anything else.
+                // An SVID that the server refuses is none: the agent attests before anything else.
                 *self.core.tls.svid.write() = None;
+                self.attesting.failed(self.core.clock.now());
                 self.core.server.renew();
                 Ok(())
             }
         }
     }
-}
-
-/// What an attempt without an SVID to fall back on came to.
-fn not_attested(error: &JoinError) -> Status {
-    error!(%error, subsystem_name = "attestor", "Failed to attest");
-    match error {
-        JoinError::Refused { status } => status.clone(),
-        JoinError::Failed(reason) => Status::unavailable(reason.clone()),
-    }
-}
-
-async fn own_bundle(channel: Channel) -> Result<Bundle, JoinError> {
-    use steeple_proto::spire::api::server::bundle::v1::GetBundleRequest;
-    use steeple_proto::spire::api::server::bundle::v1::bundle_client::BundleClient;
-    let bundle = BundleClient::new(channel).get_bundle(GetBundleRequest::default()).await?.into_inner();
-    bundle_from_pb(bundle).ok_or_else(|| JoinError::Failed("the server's bundle can't be read".to_owned()))
 }

@@ -16,7 +16,7 @@ use super::Manager;
 use crate::join::denial_reason;
 use crate::server::{CALL_DEADLINE, with_causes};
 use crate::svid;
-use crate::sync::{fetch_bundles, fetch_entries};
+use crate::sync::{Entries, fetch_bundles, fetch_entries};
 
 impl Manager {
     /// Fetches entries and bundles, and takes both over at once.
@@ -34,8 +34,8 @@ impl Manager {
             self.post_version(channel.clone()).await?;
             self.version_posted = true;
         }
-        let core = &self.core;
-        let known = core.cache.snapshot().entries();
+        let core = Arc::clone(&self.core);
+        let known = if self.begun_anew { Entries::new() } else { core.cache.snapshot().entries() };
         let entries = self.in_time(fetch_entries(channel.clone(), &known)).await?;
         let federated: BTreeSet<_> = entries.values().flat_map(|entry| entry.federates_with.iter().cloned()).collect();
         let bundles = self.in_time(fetch_bundles(channel, federated)).await?;
@@ -50,8 +50,13 @@ impl Manager {
         }
         core.metrics.gauge("sync_entries_total", &[], figure(entries.len()));
         core.metrics.gauge("sync_bundles_total", &[], figure(bundles.len()));
-        core.cache.take_over(&entries, bundles);
-        core.tokens.keep_only(&entries.values().map(|entry| &entry.spiffe_id).collect());
+        if std::mem::take(&mut self.begun_anew) {
+            core.cache.begin_anew(&entries, bundles);
+            core.tokens.clear();
+        } else {
+            core.cache.take_over(&entries, bundles);
+            core.tokens.keep_only(&entries.values().map(|entry| &entry.spiffe_id).collect());
+        }
         Ok(())
     }
 
@@ -71,16 +76,15 @@ impl Manager {
     }
 
     /// Believes the own bundle as the server tells it now, and remembers it.
-    fn follow(&self, own: &Bundle) -> Result<(), Status> {
+    fn follow(&mut self, own: &Bundle) -> Result<(), Status> {
         if own.x509_authorities.is_empty() {
             return Err(Status::internal("the server's bundle holds no X.509 authority"));
         }
-        if *self.core.tls.bundle.read() == *own {
-            return Ok(());
+        if *self.core.tls.bundle.read() != *own {
+            *self.core.tls.bundle.write() = own.clone();
+            debug!(subsystem_name = "cache_manager", trust_domain_id = own.trust_domain.name(), "Bundle updated");
         }
-        *self.core.tls.bundle.write() = own.clone();
-        debug!(subsystem_name = "cache_manager", trust_domain_id = own.trust_domain.name(), "Bundle updated");
-        self.remember(self.core.tls.svid().as_deref()).map_err(|error| Status::internal(error.to_string()))
+        self.trusted().map_err(|error| Status::internal(error.to_string()))
     }
 
     /// Fetches the SVIDs that are missing, out of date, or past half of their life.

@@ -134,6 +134,16 @@ impl Cache {
         });
     }
 
+    /// Takes over what a server told that took the place of another: SVIDs of before are of no use any more.
+    pub(crate) fn begin_anew(&self, entries: &Entries, bundles: Bundles) {
+        let without_svid =
+            |(id, entry): (&EntryId, &Arc<Entry>)| (id.clone(), Identity { entry: Arc::clone(entry), svid: None });
+        let identities = entries.iter().map(without_svid).collect();
+        self.state.send_modify(|state| {
+            *state = Arc::new(Snapshot { trust_domain: state.trust_domain.clone(), identities, bundles });
+        });
+    }
+
     /// Puts renewed SVIDs in their places, and drops those that have expired or are kept by nobody.
     pub(crate) fn put(&self, renewed: Vec<(EntryId, X509Identity)>, now: Timestamp) {
         let kept = self.kept();

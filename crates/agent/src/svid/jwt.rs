@@ -48,6 +48,11 @@ impl JwtCache {
         self.tokens.lock().by_key.retain(|(id, _), _| ids.contains(id));
     }
 
+    /// Forgets all tokens.
+    pub(crate) fn clear(&self) {
+        self.tokens.lock().by_key.clear();
+    }
+
     /// A token for `entry` and `audience`.
     pub(crate) async fn fetch(
         &self,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use steeple_agent::state::{Memory, Remembered};
-use steeple_agent::{Agent, AgentError, Bootstrap, Parts, Progress, SdsNames, Settings};
+use steeple_agent::{Agent, AgentError, Bootstrap, Parts, Progress, Rebootstrap, SdsNames, Settings};
 use steeple_client::connect_unix;
 use steeple_clock::{Clock, ManualClock};
 use steeple_crypto::keys::KeyType;
@@ -416,6 +416,7 @@ fn settings(folder: &TempDir, port: u16, bundle: PathBuf) -> Settings {
         socket_path: folder.path().join("public/api.sock"),
         admin_socket_path: Some(folder.path().join("private/admin.sock")),
         bootstrap: Bootstrap::PemFile(bundle),
+        rebootstrap: Rebootstrap::default(),
         workload_key_type: KeyType::EcP256,
         sync_interval: Duration::from_secs(5),
         x509_svid_cache_max_size: 1_000,

@@ -10,7 +10,7 @@ use crate::bench::{Bench, in_time};
 use crate::servers::TestServer;
 
 /// A server that is none of ours, at the other end of the wire.
-async fn impostor(bench: &Bench) -> TestServer {
+pub(crate) async fn impostor(bench: &Bench) -> TestServer {
     let server = TestServer::start_as(&bench.folder(), bench.clock.clone(), "impostor", "example.org").await;
     bench.wire.lay(server.address);
     server
@@ -90,17 +90,45 @@ async fn what_cannot_be_trusted_is_named() {
     bench.settings.bootstrap = Bootstrap::Stored;
     assert_eq!(bench.refused().to_string(), "trust bundle not available: none was configured and none is stored");
     let path = bench.folder().join("none.pem");
-    bench.settings.bootstrap = Bootstrap::PemFile(path.clone());
-    let expected = format!("unable to load trust bundle {}: No such file or directory (os error 2)", path.display());
-    assert_eq!(bench.refused().to_string(), expected);
-    std::fs::write(&path, "nothing here").unwrap();
-    let refused = bench.refused().to_string();
-    assert_eq!(refused, format!("no certificates found in trust bundle {}", path.display()));
-    bench.settings.bootstrap = Bootstrap::SpiffeFile(path.clone());
-    let refused = bench.refused().to_string();
-    assert!(refused.starts_with(&format!("unable to parse SPIFFE trust bundle {}: ", path.display())), "{refused}");
-    std::fs::write(&path, "{\"keys\":[]}").unwrap();
-    assert_eq!(bench.refused().to_string(), format!("no certificates found in trust bundle {}", path.display()));
+    let shown = path.display();
+    let (pem, spiffe) = (Bootstrap::PemFile(path.clone()), Bootstrap::SpiffeFile(path.clone()));
+    for (from, content, said) in [
+        (&pem, None, format!("unable to load trust bundle {shown}: No such file or directory (os error 2)")),
+        (&pem, Some("nothing here"), format!("no certificates found in trust bundle {shown}")),
+        (&spiffe, Some("nothing here"), format!("unable to parse SPIFFE trust bundle {shown}: ")),
+        (&spiffe, Some("{\"keys\":[]}"), format!("no certificates found in trust bundle {shown}")),
+    ] {
+        bench.settings.bootstrap = from.clone();
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let seen = bench.log().len();
+        bench.spawn();
+        let mut log = String::new();
+        while !log.contains("Failed to retrieve attestation result") {
+            tokio::task::yield_now().await;
+            log = bench.log().split_off(seen);
+        }
+        assert!(log.contains(&said), "no {said:?} in\n{log}");
+        bench.kill().await;
+    }
+}
+
+#[tokio::test]
+async fn file_is_read_anew_for_each_attempt() {
+    let mut bench = Bench::without_agent().await;
+    let Bootstrap::PemFile(path) = bench.settings.bootstrap.clone() else { panic!("no file") };
+    let good = std::fs::read(&path).unwrap();
+    let foreign = TestServer::start_as(&bench.folder(), bench.clock.clone(), "foreign", "example.org").await;
+    std::fs::write(&path, foreign.operator().bundle_pem().await).unwrap();
+    bench.spawn();
+    while !bench.log().contains("Trust Bundle and Server don't agree, bootstrapping again") {
+        tokio::task::yield_now().await;
+    }
+    std::fs::write(&path, good).unwrap();
+    bench.hand.wait_for_sleepers(1).await;
+    bench.hand.advance(Duration::from_secs(6));
+    bench.served().await;
 }
 
 #[tokio::test]
@@ -113,7 +141,7 @@ async fn url_that_yields_nothing_is_tried_again_and_named() {
 }
 
 /// Answers one HTTP request on `listener` with `body`; yields the request's first line.
-async fn answer_one(listener: &UnixListener, body: &str) -> String {
+pub(crate) async fn answer_one(listener: &UnixListener, body: &str) -> String {
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {

@@ -24,6 +24,7 @@ mod metrics;
 mod nodes;
 mod oversized;
 mod pod_sockets;
+mod rebootstrap;
 mod sds;
 mod sds_delta;
 mod servers;

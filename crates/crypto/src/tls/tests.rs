@@ -16,7 +16,9 @@ struct Ca {
     certificate: Vec<u8>,
 }
 
-fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[&str]) -> Vec<u8> {
+const END: &str = "2027-01-01T00:00:00Z";
+
+fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[&str], not_after: &str) -> Vec<u8> {
     let name = Name::of("US", if purpose == Purpose::Ca { "CA" } else { "LEAF" });
     let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
     let template = CertificateTemplate {
@@ -24,7 +26,7 @@ fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[
         issuer: &Name::of("US", "CA").to_der(),
         subject: &name,
         not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
-        not_after: "2027-01-01T00:00:00Z".parse().unwrap(),
+        not_after: not_after.parse().unwrap(),
         public_key: key.public_key(),
         authority_key_id: &[],
         purpose,
@@ -40,13 +42,18 @@ fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[
 impl Ca {
     fn new() -> Self {
         let key = PrivateKey::generate(KeyType::EcP256).unwrap();
-        Self { certificate: certificate(&key, &key, Purpose::Ca, &["spiffe://example.org"]), key }
+        Self { certificate: certificate(&key, &key, Purpose::Ca, &["spiffe://example.org"], END), key }
     }
 
     /// A party that holds a certificate of this authority with these URIs, and believes `trusted`.
     fn party(&self, uris: &[&str], trusted: &Self) -> Arc<dyn TlsSource> {
+        self.party_until(uris, trusted, END)
+    }
+
+    /// The same with a certificate that ends at `not_after`.
+    fn party_until(&self, uris: &[&str], trusted: &Self, not_after: &str) -> Arc<dyn TlsSource> {
         let key = PrivateKey::generate(KeyType::EcP256).unwrap();
-        let chain = [certificate(&key, &self.key, Purpose::Leaf, uris)];
+        let chain = [certificate(&key, &self.key, Purpose::Leaf, uris, not_after)];
         let identity = Some(certified_key(&chain, &key.to_pkcs8().unwrap()).unwrap());
         Arc::new(Party { identity, authority: trusted.certificate.clone() })
     }
@@ -127,6 +134,20 @@ fn server_must_hold_the_id_that_is_expected_of_it() {
     let client = ca.party(&[AGENT], &ca);
     assert!(handshake(Arc::clone(&client), ca.party(&[AGENT], &ca), SERVER).is_err());
     assert!(handshake(client, foreign.party(&[SERVER], &ca), SERVER).is_err());
+}
+
+#[test]
+fn unknown_authority_is_told_from_a_certificate_that_is_not_valid() {
+    let (ca, foreign) = (Ca::new(), Ca::new());
+    let with = |server| handshake(ca.party(&[AGENT], &ca), server, SERVER);
+    // The foreign authority has the name of the other.
+    let unknown = rustls::CertificateError::UnknownIssuer;
+    assert_eq!(with(foreign.party(&[SERVER], &ca)), Err(Error::InvalidCertificate(unknown)));
+    let expired = ca.party_until(&[SERVER], &ca, "2025-12-31T00:00:00Z");
+    for server in [expired, ca.party(&[SERVER, AGENT], &ca)] {
+        let refused = with(server).unwrap_err();
+        assert!(matches!(refused, Error::InvalidCertificate(rustls::CertificateError::Other(_))), "{refused}");
+    }
 }
 
 /// The greeting of a client that speaks nothing after TLS 1.1: a random of zeros, two suites, no extension.

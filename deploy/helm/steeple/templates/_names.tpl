@@ -38,6 +38,7 @@ readOnlyRootFilesystem: true
           items:
             - path: namespace
               fieldRef:
+                apiVersion: v1
                 fieldPath: metadata.namespace
 {{- end }}
 
