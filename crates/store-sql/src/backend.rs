@@ -1,5 +1,8 @@
 //! The backend that a [`Store`](steeple_store::Store) runs on.
 
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use steeple_clock::Clock;
 use steeple_store::{Backend, ErrorClass, ReadWork, StoreError, WriteWork};
 use steeple_types::Revision;
@@ -12,10 +15,15 @@ use crate::database::Database;
 use crate::schema::{self, SchemaOrigin};
 use crate::tx::SqlTx;
 
+/// How long a replica that failed is left alone, since finding out that it is gone may take long.
+const REPLICA_PAUSE: Duration = Duration::from_secs(30);
+
 /// A database in SPIRE's schema.
 pub struct SqlBackend {
     database: Database,
     replica: Option<Database>,
+    /// When the replica is tried again, as the clock counts; it failed before.
+    replica_from: Mutex<Duration>,
     clock: Clock,
     origin: SchemaOrigin,
 }
@@ -35,7 +43,7 @@ impl SqlBackend {
             warn!(subsystem_name = "sql", "{text}");
         }
         let database = Database::open(config, &clock, false)?;
-        let prepared = database.write(|connection| schema::prepare(connection, clock.now(), !config.disable_migration));
+        let prepared = database.change_schema(|connection| schema::prepare(connection, clock.now(), !config.disable_migration));
         let origin = prepared.map_err(|error| match error.class {
             ErrorClass::Unfit => {
                 StoreError::new(error.class, format!("{}; it is in \"{}\"", error.message, database.place()))
@@ -54,7 +62,7 @@ impl SqlBackend {
             tell(config, &replica, true);
             Some(replica)
         };
-        Ok(Self { database, replica, clock, origin })
+        Ok(Self { database, replica, replica_from: Mutex::default(), clock, origin })
     }
 
     /// Where the schema came from.
@@ -70,8 +78,12 @@ impl SqlBackend {
     /// Reads from the replica unless it is behind `at_least`; `None` when it can't be used now. What `work` itself does wrong
     /// stays wrong.
     fn read_replica(&self, at_least: Revision, work: ReadWork<'_>) -> Option<std::result::Result<(), StoreError>> {
+        let replica = self.replica.as_ref()?;
+        if self.clock.monotonic() < *self.replica_from.lock() {
+            return None;
+        }
         let mut outcome = None;
-        let read = self.replica.as_ref()?.read(|connection| {
+        let read = replica.read(|connection| {
             if changes::last(connection)? < at_least {
                 return Ok(());
             }
@@ -81,6 +93,12 @@ impl SqlBackend {
         });
         match (read, outcome) {
             (Err(error), Some(Ok(()))) => Some(Err(error)),
+            (Err(error), None) => {
+                *self.replica_from.lock() = self.clock.monotonic() + REPLICA_PAUSE;
+                let (place, seconds) = (replica.place(), REPLICA_PAUSE.as_secs());
+                warn!(%error, place, seconds, subsystem_name = "sql", "Replica can't be read; the primary database is");
+                None
+            }
             (_, outcome) => outcome,
         }
     }

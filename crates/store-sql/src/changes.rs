@@ -11,6 +11,14 @@ use crate::connection::{Connection, Result, Value, number};
 use crate::dialect::Dialect;
 use crate::filters::Conditions;
 
+/// The table of the counter.
+pub(crate) const COUNTER: &str = "steeple_revision";
+
+/// Whether the counter, which is the last that [`prepare`] makes, is in its table.
+pub(crate) fn is_prepared(connection: &mut dyn Connection) -> Result<bool> {
+    Ok(number(connection, "SELECT COUNT(*) FROM steeple_revision", &[])? != 0)
+}
+
 /// Makes the tables where they are not there yet.
 pub(crate) fn prepare(connection: &mut dyn Connection) -> Result<()> {
     let (key, options) = match connection.dialect() {
@@ -29,7 +37,7 @@ pub(crate) fn prepare(connection: &mut dyn Connection) -> Result<()> {
     connection.execute(&log, &[])?;
     let counter = format!("CREATE TABLE IF NOT EXISTS steeple_revision (id {key}, latest bigint NOT NULL){options}");
     connection.execute(&counter, &[])?;
-    if number(connection, "SELECT COUNT(*) FROM steeple_revision", &[])? == 0 {
+    if !is_prepared(connection)? {
         let begin =
             "INSERT INTO steeple_revision (id, latest) SELECT 1, COALESCE(MAX(revision), 0) FROM steeple_changes";
         connection.execute(begin, &[])?;

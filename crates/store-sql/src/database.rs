@@ -79,6 +79,14 @@ impl Database {
         }
     }
 
+    /// Runs `work`, which makes or migrates the schema, and commits it as far as the engine can take it back.
+    pub(crate) fn change_schema<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
+        match &self.engine {
+            Opened::Sqlite(database) => database.write(work),
+            Opened::Server(pool) => pool.transact(Access::Schema, work),
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: i64) {
         if let Opened::Sqlite(database) = &self.engine {

@@ -4,12 +4,26 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use steeple_clock::Clock;
-use steeple_store::StoreError;
+use steeple_store::{ErrorClass, StoreError};
 
 use crate::connection::{Connection, Result, unexpected};
 
 /// How long a connection that nobody uses is kept, as in SPIRE.
 const IDLE_TIME: Duration = Duration::from_secs(30);
+/// Longest wait for one of the connections when all are in use.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Longest wait for a statement of a transaction that reads or writes; the largest one reads all entries.
+pub(crate) const STATEMENT: Duration = Duration::from_mins(2);
+/// Longest wait for a statement that makes or migrates the schema, which may change a large table.
+pub(crate) const SCHEMA: Duration = Duration::from_mins(10);
+/// Longest wait for the beginning of a transaction, by which a connection is found out that is of no use any more.
+pub(crate) const BEGIN: Duration = Duration::from_secs(15);
+/// Longest wait for a lock, after which a write is repeated.
+pub(crate) const LOCK: Duration = Duration::from_secs(10);
+/// Longest wait for a lock while the schema is made or migrated, by another server for instance.
+pub(crate) const SCHEMA_LOCK: Duration = Duration::from_mins(5);
+/// After how long a database ends a transaction whose server has fallen silent, so that its locks don't hold up others.
+pub(crate) const SILENCE: Duration = Duration::from_secs(40);
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +32,8 @@ pub(crate) enum Access {
     Read,
     /// Reads of what is committed, and writes.
     Write,
+    /// The same to make or migrate the schema, which may take long.
+    Schema,
 }
 
 /// A connection to a server.
@@ -65,6 +81,8 @@ pub(crate) struct Pool {
     connect: Box<dyn Connect>,
     limits: Limits,
     clock: Clock,
+    /// Longest wait for a connection when all are in use.
+    patience: Duration,
     state: Mutex<State>,
     returned: Condvar,
 }
@@ -84,7 +102,7 @@ struct Held {
 
 impl Pool {
     pub(crate) fn new(connect: Box<dyn Connect>, limits: Limits, clock: Clock) -> Self {
-        Self { connect, limits, clock, state: Mutex::default(), returned: Condvar::new() }
+        Self { connect, limits, clock, patience: PATIENCE, state: Mutex::default(), returned: Condvar::new() }
     }
 
     /// Runs `work` in a transaction; a write is committed, all or nothing, and durable when this returns.
@@ -108,11 +126,15 @@ impl Pool {
     /// A connection on which a transaction has begun. Those that the server has closed meanwhile are found out here.
     fn begin(&self, access: Access) -> Result<Place<'_>> {
         loop {
-            let mut place = self.take();
+            let mut place = self.take()?;
             if let Some(held) = &mut place.held {
                 match held.session.begin(access) {
                     Ok(()) => return Ok(place),
-                    Err(_) if held.session.is_broken() => continue,
+                    Err(_) if held.session.is_broken() => {
+                        // What befell this one has most likely befallen the others too; to try each would take long.
+                        self.forget_idle();
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -125,7 +147,7 @@ impl Pool {
     }
 
     /// A place for a connection, with one in it if one is kept.
-    fn take(&self) -> Place<'_> {
+    fn take(&self) -> Result<Place<'_>> {
         let now = self.clock.monotonic();
         let mut state = self.state.lock();
         let outdated: Vec<Held> = state.idle.extract_if(.., |held| !self.is_fresh(held, now)).collect();
@@ -138,11 +160,25 @@ impl Pool {
                 state.open += 1;
                 break None;
             }
-            self.returned.wait(&mut state);
+            if self.returned.wait_for(&mut state, self.patience).timed_out() {
+                let (open, seconds) = (self.limits.open, self.patience.as_secs());
+                let reason = format!("all {open} connections (max_open_conns) were in use for {seconds} s");
+                return Err(StoreError::new(ErrorClass::Unavailable, format!("datastore-sql: {reason}")));
+            }
         };
         drop(state);
         outdated.into_iter().for_each(|held| held.session.close());
-        Place { pool: self, held, is_usable: false }
+        Ok(Place { pool: self, held, is_usable: false })
+    }
+
+    /// Gives up the connections that nobody uses.
+    fn forget_idle(&self) {
+        let mut state = self.state.lock();
+        let idle = std::mem::take(&mut state.idle);
+        state.open = state.open.saturating_sub(idle.len());
+        drop(state);
+        // Others wait for room, of which there is more now.
+        self.returned.notify_all();
     }
 
     fn is_fresh(&self, held: &Held, now: Duration) -> bool {

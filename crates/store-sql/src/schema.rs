@@ -7,14 +7,13 @@ use tracing::{debug, error, info, warn};
 use crate::changes;
 use crate::connection::{Connection, Result, first, number};
 use crate::dialect::Dialect;
+use crate::pool::SCHEMA_LOCK;
 use crate::version::Version;
 
 /// The schema version that this code reads and writes, that of SPIRE 1.15.
 const VERSION: i64 = 25;
 /// The oldest schema version that is migrated, that of the minor release before.
 const OLDEST: i64 = 23;
-/// How long a server waits for another one that makes or migrates the schema, in seconds.
-const PATIENCE: u32 = 300;
 /// What servers of ours agree to hold while they do so, in PostgreSQL. A number that nobody else is likely to use.
 const TURN: i64 = 0x7374_6565_706c_6531;
 
@@ -44,7 +43,8 @@ pub(crate) fn prepare(connection: &mut dyn Connection, now: Timestamp, may_migra
         // Statements that change a schema end a transaction, so the lock belongs to the session.
         Dialect::MySql => {
             let name = "SHA1(CONCAT('steeple/', DATABASE()))";
-            if number(connection, &format!("SELECT GET_LOCK({name}, {PATIENCE})"), &[])? != 1 {
+            let patience = SCHEMA_LOCK.as_secs();
+            if number(connection, &format!("SELECT GET_LOCK({name}, {patience})"), &[])? != 1 {
                 let message =
                     "datastore-sql: another server is making or migrating the schema; start again when it is done";
                 return Err(StoreError::new(ErrorClass::Unavailable, message));
@@ -70,7 +70,10 @@ fn in_turn(connection: &mut dyn Connection, now: Timestamp, may_migrate: bool) -
             SchemaOrigin::Created
         }
     };
-    changes::prepare(connection)?;
+    // Who may not make tables can use those that are there.
+    if !has_table(connection, changes::COUNTER)? || !changes::is_prepared(connection)? {
+        changes::prepare(connection)?;
+    }
     Ok(origin)
 }
 

@@ -12,14 +12,11 @@ use super::target::Target;
 use super::values::{MySqlRow, to_wire};
 use crate::connection::{Connection, Result, Row, Value, unexpected};
 use crate::dialect::Dialect;
-use crate::pool::{Access, Connect, Session as PoolSession, uncertain};
+use crate::pool::{Access, BEGIN, Connect, SCHEMA, STATEMENT, Session as PoolSession, uncertain};
 use crate::waiter::Waiter;
 
 /// Longest wait for a connection, unless the connection string says otherwise.
 const CONNECT: Duration = Duration::from_secs(30);
-/// Longest wait for a statement, unless the connection string says otherwise; the longest one changes a large table for a new
-/// schema.
-const STATEMENT: Duration = Duration::from_mins(10);
 /// Longest wait for the end of a connection.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -44,6 +41,9 @@ pub(crate) struct Session {
     waiter: Waiter,
     /// `None` once it is closed.
     driver: Option<Conn>,
+    /// Longest wait for an answer, if the connection string says one.
+    patience: Option<Duration>,
+    /// Longest wait for a statement of this transaction.
     limit: Duration,
     writes: bool,
     is_broken: bool,
@@ -93,8 +93,9 @@ impl Session {
             connected = connect(false)?;
         }
         let driver = connected.map_err(|error| unreachable(&error, &place))?;
-        let limit = target.read_timeout().unwrap_or(STATEMENT);
-        Ok(Self { waiter, driver: Some(driver), limit, writes: false, is_broken: false, place })
+        let patience = target.read_timeout();
+        let limit = patience.unwrap_or(STATEMENT);
+        Ok(Self { waiter, driver: Some(driver), patience, limit, writes: false, is_broken: false, place })
     }
 
     /// Version of the server, such as `10.11.14-MariaDB-0+deb12u2`.
@@ -111,22 +112,22 @@ impl Session {
     }
 
     /// Runs statements without values.
-    fn simple(&mut self, statements: &str) -> Result<()> {
-        self.drive(async |driver| Ok(driver.query_drop(statements).await?))
+    fn simple(&mut self, statements: &str, limit: Duration) -> Result<()> {
+        self.drive(limit, async |driver| Ok(driver.query_drop(statements).await?))
     }
 
     /// Runs a statement with values, without a look at its rows.
     fn change(&mut self, statement: &str, values: &[Value<'_>]) -> Result<(u64, Option<u64>)> {
         let values = params(values);
-        self.drive(async |driver| {
+        self.drive(self.limit, async |driver| {
             driver.exec_drop(statement, values.clone()).await?;
             Ok((driver.affected_rows(), driver.last_insert_id()))
         })
     }
 
-    fn drive<T>(&mut self, work: impl AsyncFnOnce(&mut Conn) -> Outcome<T>) -> Result<T> {
+    fn drive<T>(&mut self, limit: Duration, work: impl AsyncFnOnce(&mut Conn) -> Outcome<T>) -> Result<T> {
         let Some(driver) = &mut self.driver else { return Err(lost(&self.place, "it was closed")) };
-        let outcome: std::result::Result<Outcome<T>, Elapsed> = self.waiter.wait(self.limit, work(driver));
+        let outcome: std::result::Result<Outcome<T>, Elapsed> = self.waiter.wait(limit, work(driver));
         match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failure::Ours(error))) => Err(error),
@@ -163,7 +164,7 @@ impl Connection for Session {
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
         let values = params(values);
-        self.drive(async |driver| {
+        self.drive(self.limit, async |driver| {
             let mut rows = driver.exec_iter(statement, values).await?;
             let mut outcome = Ok(());
             while let Some(row) = rows.next().await? {
@@ -191,22 +192,26 @@ impl Connection for Session {
 
 impl PoolSession for Session {
     fn begin(&mut self, access: Access) -> Result<()> {
-        self.writes = access == Access::Write;
+        self.writes = access != Access::Read;
+        self.limit = self.patience.unwrap_or(if access == Access::Schema { SCHEMA } else { STATEMENT });
         // A write sees what others commit while it waits for its turn, its first statement, and locks no gaps between rows.
-        self.simple(match access {
+        let statements = match access {
             Access::Read => {
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
             }
-            Access::Write => "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION READ WRITE",
-        })
+            Access::Write | Access::Schema => {
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION READ WRITE"
+            }
+        };
+        self.simple(statements, BEGIN)
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.simple("COMMIT").map_err(|error| if self.is_broken { uncertain(error) } else { error })
+        self.simple("COMMIT", self.limit).map_err(|error| if self.is_broken { uncertain(error) } else { error })
     }
 
     fn roll_back(&mut self) -> Result<()> {
-        self.simple("ROLLBACK")
+        self.simple("ROLLBACK", BEGIN)
     }
 
     fn is_broken(&self) -> bool {

@@ -20,6 +20,8 @@ struct Server {
     is_down: AtomicBool,
     /// Connections up to this one were closed by the server.
     lost: AtomicUsize,
+    /// Transactions that were begun on such a connection.
+    tried: AtomicUsize,
 }
 
 struct Fake {
@@ -59,7 +61,9 @@ impl Connection for Fake {
 
 impl Session for Fake {
     fn begin(&mut self, _: Access) -> Result<()> {
-        self.check()
+        self.check().inspect_err(|_| {
+            self.server.tried.fetch_add(1, Ordering::SeqCst);
+        })
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -150,6 +154,36 @@ fn who_comes_when_all_connections_are_in_use_waits_for_one() {
         second.join().unwrap().unwrap();
     });
     assert_eq!(count(&server.opened), 1);
+}
+
+#[test]
+fn who_waits_too_long_for_a_connection_is_told() {
+    let (mut pool, server, _) = pool(1, 1, None);
+    pool.patience = Duration::ZERO;
+    pool.transact(Access::Read, |_| {
+        let error = read(&pool).unwrap_err();
+        assert_eq!((error.class, error.transient), (ErrorClass::Unavailable, false));
+        assert!(error.message.contains("all 1 connections (max_open_conns) were in use"), "{error}");
+        Ok(())
+    })
+    .unwrap();
+    read(&pool).unwrap();
+    assert_eq!(count(&server.opened), 1);
+}
+
+#[test]
+fn of_many_connections_that_the_server_closed_one_is_tried() {
+    let (pool, server, _) = pool(3, 3, None);
+    pool.transact(Access::Read, |_| pool.transact(Access::Read, |_| read(&pool))).unwrap();
+    assert_eq!(count(&server.opened), 3);
+    server.lost.store(3, Ordering::SeqCst);
+    for _ in 0..2 {
+        read(&pool).unwrap();
+        assert_eq!((count(&server.opened), count(&server.tried)), (4, 1));
+    }
+    // All places are free again.
+    pool.transact(Access::Read, |_| pool.transact(Access::Read, |_| read(&pool))).unwrap();
+    assert_eq!(count(&server.opened), 6);
 }
 
 #[test]

@@ -19,13 +19,13 @@ use super::target::Target;
 use super::values::PostgresRow;
 use crate::connection::{Connection, Result, Row, Value, unexpected};
 use crate::dialect::Dialect;
-use crate::pool::{Access, Connect, Session as PoolSession, uncertain};
+use crate::pool::{
+    Access, BEGIN, Connect, LOCK, SCHEMA, SCHEMA_LOCK, SILENCE, STATEMENT, Session as PoolSession, uncertain,
+};
 use crate::waiter::Waiter;
 
 /// Longest wait for a connection, unless the connection string says otherwise.
 const CONNECT: Duration = Duration::from_secs(30);
-/// Longest wait for a statement, the longest of which changes a large table for a new schema.
-const STATEMENT: Duration = Duration::from_mins(10);
 /// Longest wait for the end of a connection.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// After how long a silent connection is tested, how often, and how many times, so that a server that is gone is found out.
@@ -55,6 +55,8 @@ pub(crate) struct Session {
     client: Client,
     wire: Wire,
     statements: HashMap<String, Statement>,
+    /// Longest wait for a statement of this transaction.
+    limit: Duration,
     writes: bool,
     /// Whether a statement of this transaction failed: PostgreSQL then takes a commit for the opposite, and says nothing.
     has_failed: bool,
@@ -81,8 +83,17 @@ impl Session {
             .map_err(|_| refused(format!("no answer within {} s", limit.as_secs())))?
             .map_err(|error| unreachable(&error, &place))?;
         let wire = Wire { connection, has_ended: false };
-        let statements = HashMap::new();
-        Ok(Self { waiter, client, wire, statements, writes: false, has_failed: false, is_broken: false, place })
+        Ok(Self {
+            waiter,
+            client,
+            wire,
+            statements: HashMap::new(),
+            limit: STATEMENT,
+            writes: false,
+            has_failed: false,
+            is_broken: false,
+            place,
+        })
     }
 
     /// Version of the server, such as `15.18`.
@@ -99,9 +110,9 @@ impl Session {
     }
 
     /// Runs statements without values.
-    fn simple(&mut self, statements: &str) -> Result<()> {
+    fn simple(&mut self, statements: &str, limit: Duration) -> Result<()> {
         let Self { waiter, client, wire, .. } = self;
-        let outcome = waiter.wait(STATEMENT, wire.driven(async { Ok(client.batch_execute(statements).await?) }));
+        let outcome = waiter.wait(limit, wire.driven(async { Ok(client.batch_execute(statements).await?) }));
         self.settle(outcome)
     }
 
@@ -233,7 +244,7 @@ impl Connection for Session {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
-        let Self { waiter, client, wire, statements, .. } = self;
+        let Self { waiter, client, wire, statements, limit, .. } = self;
         let work = async {
             let statement = prepared(client, statements, statement).await?;
             let mut rows = pin!(client.query_raw(&statement, values).await?);
@@ -242,17 +253,17 @@ impl Connection for Session {
             }
             Ok(())
         };
-        let outcome = waiter.wait(STATEMENT, wire.driven(work));
+        let outcome = waiter.wait(*limit, wire.driven(work));
         self.settle(outcome)
     }
 
     fn execute(&mut self, statement: &str, values: &[Value<'_>]) -> Result<usize> {
-        let Self { waiter, client, wire, statements, .. } = self;
+        let Self { waiter, client, wire, statements, limit, .. } = self;
         let work = async {
             let statement = prepared(client, statements, statement).await?;
             Ok(client.execute_raw(&statement, values).await?)
         };
-        let outcome = waiter.wait(STATEMENT, wire.driven(work));
+        let outcome = waiter.wait(*limit, wire.driven(work));
         Ok(usize::try_from(self.settle(outcome)?).unwrap_or(usize::MAX))
     }
 
@@ -268,12 +279,22 @@ impl Connection for Session {
 
 impl PoolSession for Session {
     fn begin(&mut self, access: Access) -> Result<()> {
-        self.writes = access == Access::Write;
+        self.writes = access != Access::Read;
+        self.limit = if access == Access::Schema { SCHEMA } else { STATEMENT };
         // A write sees what others commit while it waits for its turn; its first statement is the turn.
-        let outcome = self.simple(match access {
-            Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        });
+        let writing = |lock: Duration| {
+            format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {}; \
+                 SET LOCAL idle_in_transaction_session_timeout = {}",
+                lock.as_millis(),
+                SILENCE.as_millis()
+            )
+        };
+        let outcome = match access {
+            Access::Read => self.simple("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", BEGIN),
+            Access::Write => self.simple(&writing(LOCK), BEGIN),
+            Access::Schema => self.simple(&writing(SCHEMA_LOCK), BEGIN),
+        };
         self.has_failed = outcome.is_err();
         outcome
     }
@@ -283,11 +304,11 @@ impl PoolSession for Session {
             let message = "datastore-sql: a statement of the transaction failed, so nothing was written";
             return Err(StoreError::new(ErrorClass::Internal, message));
         }
-        self.simple("COMMIT").map_err(|error| if self.is_broken { uncertain(error) } else { error })
+        self.simple("COMMIT", self.limit).map_err(|error| if self.is_broken { uncertain(error) } else { error })
     }
 
     fn roll_back(&mut self) -> Result<()> {
-        self.simple("ROLLBACK")
+        self.simple("ROLLBACK", BEGIN)
     }
 
     fn is_broken(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Connections that break off.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use steeple_clock::Clock;
 use steeple_store::units::{CreateEntry, CreateJoinToken};
@@ -15,6 +15,7 @@ on_servers! {
     connections_that_the_server_ended_are_replaced,
     write_whose_connection_breaks_off_is_worth_repeating_and_leaves_nothing,
     full_pool_makes_callers_wait,
+    server_that_falls_silent_in_a_write_holds_up_others_for_a_while_only,
     two_hundred_cuts_leave_nothing_half_written_and_lose_nothing,
 }
 
@@ -80,6 +81,36 @@ fn full_pool_makes_callers_wait(server: Server) {
         }
     });
     assert_eq!(tokens(server, &database).len(), "a b c".len());
+}
+
+/// A write of another server that stopped in the middle, or can't be reached, has the turn: who waits for it is told after a
+/// while, which is worth repeating, until the database takes the turn back.
+fn server_that_falls_silent_in_a_write_holds_up_others_for_a_while_only(server: Server) {
+    let database = server.create_database();
+    let (silent, other) = (server.open(&database).unwrap(), server.open(&database).unwrap());
+    let (entered, has_entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let stopped = scope.spawn(move || {
+            silent.write(&mut |tx| {
+                add("silent").run(tx)?;
+                entered.send(()).unwrap();
+                may_leave.recv().unwrap();
+                add("too late").run(tx)
+            })
+        });
+        has_entered.recv().unwrap();
+        let mut waits = 0;
+        while let Err(error) = write(&other, "other") {
+            assert!(error.transient && error.message.to_lowercase().contains("lock"), "{error}");
+            waits += 1;
+        }
+        assert!(waits > 0, "the turn was taken");
+        leave.send(()).unwrap();
+        let error = stopped.join().unwrap().unwrap_err();
+        assert!(error.transient, "{error}");
+    });
+    assert_eq!(tokens(server, &database), "other");
 }
 
 /// Writes through a proxy that cuts its connections, wherever they are; as the server does, by the handle that repeats what is

@@ -1,5 +1,7 @@
 //! A replica serves what may be behind. A copy of the database that stands still plays the part of one that is far behind.
 
+use std::time::Duration;
+
 use steeple_clock::Clock;
 use steeple_store::units::{CreateEntry, CreateJoinToken};
 use steeple_store::{Backend, EntryFilter, JoinToken, Unit};
@@ -8,7 +10,12 @@ use steeple_types::{Entry, EntryId, Revision, SpiffeId};
 
 use crate::{Server, on_servers};
 
-on_servers! { replica_is_read_unless_it_is_behind, replica_that_is_gone_is_done_without, replica_is_tried_at_the_start }
+on_servers! {
+    replica_is_read_unless_it_is_behind,
+    replica_that_is_gone_is_done_without,
+    replica_that_failed_is_tried_again_after_a_while,
+    replica_is_tried_at_the_start,
+}
 
 fn create(backend: &SqlBackend, name: &str) -> Revision {
     let id = |path: &str| SpiffeId::parse(&format!("spiffe://example.org/{path}")).unwrap();
@@ -68,6 +75,20 @@ fn replica_that_is_gone_is_done_without(server: Server) {
     assert_eq!(count(&backend, Some(first)), 2);
     let token = JoinToken { token: "t".to_owned(), expires_at: jiff::Timestamp::UNIX_EPOCH };
     backend.write(&mut |tx| CreateJoinToken { token: token.clone(), entry: None }.run(tx)).unwrap();
+}
+
+fn replica_that_failed_is_tried_again_after_a_while(server: Server) {
+    let (config, first, replica) = pair(server);
+    let (clock, hand) = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+    let backend = SqlBackend::open(&config, clock).unwrap();
+    create(&backend, "second");
+    server.sql(&replica, "ALTER TABLE steeple_revision RENAME TO steeple_away");
+    assert_eq!(count(&backend, Some(first)), 2);
+    server.sql(&replica, "ALTER TABLE steeple_away RENAME TO steeple_revision");
+    hand.advance(Duration::from_secs(29));
+    assert_eq!(count(&backend, Some(first)), 2);
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(count(&backend, Some(first)), 1);
 }
 
 fn replica_is_tried_at_the_start(server: Server) {
