@@ -5,7 +5,7 @@ use tracing::info;
 
 use crate::config::{Engine, SqlConfig};
 use crate::connection::{Connection, Result};
-use crate::pool::{Access, Connect, Pool};
+use crate::pool::{Access, Connect, Pool, Session as _};
 use crate::sqlite::Sqlite;
 use crate::{mysql, postgres};
 
@@ -37,13 +37,17 @@ impl Database {
             Engine::Postgres => {
                 let target = postgres::Target::parse(connection_string, &|name| std::env::var(name).ok())?;
                 // Tried at once, so that what is wrong with it is told at the start.
-                let version = postgres::Session::open(&target, clock.clone())?.server_version()?;
+                let mut first = postgres::Session::open(&target, clock.clone())?;
+                let version = first.server_version()?;
+                Box::new(first).close();
                 let (place, connect) = (target.place(), postgres::connector(target, clock.clone()));
                 Ok(Self::server(connect, config, clock, place, version))
             }
             Engine::MySql => {
                 let target = config.mysql(connection_string)?;
-                let version = mysql::Session::open(&target, clock.clone())?.server_version()?;
+                let mut first = mysql::Session::open(&target, clock.clone())?;
+                let version = first.server_version()?;
+                Box::new(first).close();
                 let (place, connect) = (target.place(), mysql::connector(target, clock.clone()));
                 Ok(Self::server(connect, config, clock, place, version))
             }

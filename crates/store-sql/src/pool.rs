@@ -111,8 +111,10 @@ impl Pool {
         let Some(held) = &mut place.held else { return Err(unexpected("no connection")) };
         match work(held.session.as_mut()) {
             Ok(value) => {
-                held.session.commit()?;
-                place.is_usable = true;
+                let committed = held.session.commit();
+                place.is_usable = committed.is_ok();
+                // What was read stays read.
+                committed.or_else(|error| if access == Access::Read { Ok(()) } else { Err(error) })?;
                 Ok(value)
             }
             Err(error) => {

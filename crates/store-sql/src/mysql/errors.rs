@@ -36,8 +36,8 @@ pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
         }
         1049 => unavailable("there is no such database; create it first"),
         1062 => plain(ErrorClass::Conflict),
-        // Too many values, a text that is too long or has characters that its column can't hold.
-        1390 | 1406 | 1366 => plain(ErrorClass::Malformed),
+        // Too many values, a text that is too long or has characters that its column can't hold, or be compared to.
+        1390 | 1406 | 1366 | 1267 | 1270 | 1271 => plain(ErrorClass::Malformed),
         // The server shuts down, or somebody ended the session.
         1053 | 1077 | 1317 | 1927 | 3024 => (lost(place, &said), true),
         _ => plain(ErrorClass::Internal),

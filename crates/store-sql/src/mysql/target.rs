@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mysql_async::{ClientIdentity, Opts, OptsBuilder, SslOpts};
+use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use steeple_config::{MySqlDsn, parse_mysql_dsn};
@@ -160,7 +161,10 @@ impl Target {
     /// The authorities in the file that is named, PEM, or those of the system, DER.
     fn authorities(&self) -> std::result::Result<Vec<Vec<u8>>, String> {
         if self.files.root_ca_path.is_empty() {
-            let found = rustls_native_certs::load_native_certs().certs;
+            // The driver refuses all of them for one that it can't use.
+            let mut usable = RootCertStore::empty();
+            let mut found = rustls_native_certs::load_native_certs().certs;
+            found.retain(|certificate| usable.add(certificate.clone()).is_ok());
             return Ok(found.into_iter().map(|certificate| certificate.to_vec()).collect());
         }
         let pem = std::fs::read(&self.files.root_ca_path)

@@ -196,6 +196,20 @@ fn connections_that_the_server_closed_are_replaced_before_any_work() {
 }
 
 #[test]
+fn what_was_read_stays_read_and_what_was_written_does_not() {
+    for (access, outcome) in [(Access::Read, Ok(5)), (Access::Write, Err(StoreError::busy("lost")))] {
+        let (pool, server, _) = pool(1, 1, None);
+        let work = |_: &mut dyn Connection| {
+            server.lost.store(1, Ordering::SeqCst);
+            Ok(5)
+        };
+        assert_eq!(pool.transact(access, work), outcome);
+        read(&pool).unwrap();
+        assert_eq!((count(&server.opened), count(&server.tried)), (2, 0));
+    }
+}
+
+#[test]
 fn failed_work_is_rolled_back_and_its_connection_kept() {
     let (pool, server, _) = pool(0, 10, None);
     let failed: Result<()> = pool.transact(Access::Write, |_| Err(StoreError::not_found()));

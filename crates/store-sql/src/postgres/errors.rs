@@ -28,7 +28,8 @@ pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
         }
         "3D000" => unavailable("there is no such database; create it first"),
         "22021" | "22P05" => plain(ErrorClass::Malformed),
-        // The server shuts down, or somebody ended the session.
+        // The server shuts down, or somebody ended the session, or nothing came for too long.
+        "25P03" | "25P04" => (lost(place, &said), true),
         code if code.starts_with("57P") || code.starts_with("08") => (lost(place, &said), true),
         code if code.starts_with("23") => plain(ErrorClass::Conflict),
         _ => plain(ErrorClass::Internal),

@@ -1,7 +1,8 @@
 //! What is wrong with a connection string or with the server is told, and no secret with it.
 
 use steeple_clock::Clock;
-use steeple_store::{Backend, EntryFilter, ErrorClass, Match, Page, StoreError};
+use steeple_store::units::CreateJoinToken;
+use steeple_store::{Backend, EntryFilter, ErrorClass, JoinToken, Match, Page, StoreError, Unit};
 use steeple_store_sql::{SqlBackend, SqlConfig};
 use steeple_types::Selector;
 
@@ -50,6 +51,21 @@ fn user_that_the_server_does_not_know_is_told() {
         let error = open("mysql", &connection_string);
         assert!(refused(&error) && !error.message.contains("secret"), "{error}");
     }
+}
+
+/// Test servers have no strict mode of their own.
+#[test]
+fn text_that_does_not_fit_its_column_in_mysql_is_refused_and_not_cut_off() {
+    let Some(server) = crate::mysql() else { return };
+    let database = server.create_database();
+    let backend = server.open(&database).unwrap();
+    for token in ["x".repeat(256), "\u{1f600}".to_owned()] {
+        let token = JoinToken { token, expires_at: jiff::Timestamp::UNIX_EPOCH };
+        let unit = CreateJoinToken { token, entry: None };
+        let error = backend.write(&mut |tx| unit.run(tx)).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Malformed, "{error}");
+    }
+    assert_eq!(server.sql(&database, "SELECT COUNT(*) FROM join_tokens"), "0");
 }
 
 fn filter_with_too_many_values_is_refused(server: Server) {

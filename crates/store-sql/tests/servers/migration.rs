@@ -1,8 +1,10 @@
 //! Older schemas are migrated, newer ones refused as in SPIRE.
 
 use steeple_clock::Clock;
-use steeple_store::{Backend, EntryFilter, ErrorClass, NodeFilter, Page};
+use steeple_store::units::CreateJoinToken;
+use steeple_store::{Backend, EntryFilter, ErrorClass, JoinToken, NodeFilter, Page, Unit};
 use steeple_store_sql::{SchemaOrigin, SqlBackend, SqlConfig};
+use steeple_types::{Entry, EntryId, SpiffeId};
 
 use crate::schema::assert_same_schema;
 use crate::{Server, on_servers};
@@ -11,6 +13,7 @@ on_servers! {
     schemas_23_and_24_are_migrated,
     migration_that_was_stopped_goes_on,
     schemas_too_old_or_too_new_are_refused,
+    counter_of_revisions_that_was_not_made_is_made,
 }
 
 /// A database of an older schema, made from ours by taking away what was added since.
@@ -54,6 +57,24 @@ fn migration_that_was_stopped_goes_on(server: Server) {
     let database = older(server, 24);
     server.sql(&database, "UPDATE migrations SET version = 23");
     assert_migrated(server, &database, 23);
+}
+
+fn counter_of_revisions_that_was_not_made_is_made(server: Server) {
+    let database = server.create_database();
+    let write = |name: &str| {
+        let token = JoinToken { token: name.to_owned(), expires_at: jiff::Timestamp::UNIX_EPOCH };
+        let backend = server.open(&database).unwrap();
+        let id = |path: &str| SpiffeId::parse(&format!("spiffe://example.org/{path}")).unwrap();
+        let selectors = ["a:1".parse().unwrap()].into_iter().collect();
+        let entry_id = EntryId::parse(name).unwrap();
+        let entry = Entry::new(entry_id, id(name), id("parent"), selectors, jiff::Timestamp::UNIX_EPOCH);
+        let token = CreateJoinToken { token, entry: Some(entry) };
+        backend.write(&mut |tx| token.run(tx)).unwrap()
+    };
+    let first = write("a");
+    // MySQL can't take back a table that was made just before its server was stopped.
+    server.sql(&database, "DELETE FROM steeple_revision");
+    assert_eq!(write("b").0, first.0 + 1);
 }
 
 fn schemas_too_old_or_too_new_are_refused(server: Server) {

@@ -3,32 +3,54 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use steeple_tests_databases::{MariaDb, Postgres, missing};
-use steeple_tests_interop::{AgentSettings, GO, Join, Product, Rig, Server, ServerSettings, run};
+use steeple_tests_interop::{AgentSettings, GO, Join, MIXED, Product, Rig, Server, ServerSettings, run};
+
+/// Go SPIRE 1.13 goes along with a newer schema when this is the version of who wrote it.
+const FOR_GO: &str = "UPDATE migrations SET code_version = '1.14.0'";
 
 #[test]
 fn postgres_goes_from_go_to_ours_and_back() {
-    run(GO, &["steeple"], |rig| {
-        if missing(&Postgres::PEERS)? {
-            return Ok(());
-        }
-        let server = Postgres::start()?;
-        let database = server.create_database()?;
-        let datastore = keys("postgres", &server.connection_string(&database));
-        there_and_back(rig, datastore, &|statement| server.run_sql(&database, statement))
-    });
+    run(GO, &["steeple"], |rig| on_postgres(rig, there_and_back));
 }
 
 #[test]
 fn mariadb_goes_from_go_to_ours_and_back() {
-    run(GO, &["steeple"], |rig| {
-        if missing(&MariaDb::PEERS)? {
-            return Ok(());
-        }
-        let server = MariaDb::start()?;
-        let database = server.create_database()?;
-        let datastore = keys("mysql", &server.connection_string(&database));
-        there_and_back(rig, datastore, &|statement| server.run_sql(&database, statement))
-    });
+    run(GO, &["steeple"], |rig| on_mariadb(rig, there_and_back));
+}
+
+#[test]
+fn postgres_goes_from_ours_to_go_and_back() {
+    let [_, ours_with_go] = MIXED;
+    run(ours_with_go, &["spire-server"], |rig| on_postgres(rig, away_and_back));
+}
+
+#[test]
+fn mariadb_goes_from_ours_to_go_and_back() {
+    let [_, ours_with_go] = MIXED;
+    run(ours_with_go, &["spire-server"], |rig| on_mariadb(rig, away_and_back));
+}
+
+/// What a case does with a database: the rig, the keys of the datastore, and a way to run statements.
+type Case = fn(&Rig, String, &dyn Fn(&str) -> Result<String>) -> Result<()>;
+
+fn on_postgres(rig: &Rig, case: Case) -> Result<()> {
+    if missing(&Postgres::PEERS)? {
+        return Ok(());
+    }
+    let server = Postgres::start()?;
+    let database = server.create_database()?;
+    let datastore = keys("postgres", &server.connection_string(&database));
+    case(rig, datastore, &|statement| server.run_sql(&database, statement))
+}
+
+fn on_mariadb(rig: &Rig, case: Case) -> Result<()> {
+    if missing(&MariaDb::PEERS)? {
+        return Ok(());
+    }
+    let server = MariaDb::start()?;
+    let database = server.create_database()?;
+    let datastore = keys("mysql", &server.connection_string(&database));
+    case(rig, datastore, &|statement| server.run_sql(&database, statement))
 }
 
 fn keys(kind: &str, connection_string: &str) -> String {
@@ -55,14 +77,36 @@ fn there_and_back(rig: &Rig, datastore: String, sql: &dyn Fn(&str) -> Result<Str
     let before = State::of(&server)?;
 
     server.stop()?;
-    // As far as Go SPIRE 1.13 goes along with a newer schema.
-    sql("UPDATE migrations SET code_version = '1.14.0'")?;
+    sql(FOR_GO)?;
     server.become_of(Product::Go, rig.folder())?;
     server.start()?;
     ensure!(State::of(&server)? == before, "Go's shows something else than ours did");
     server.entry("back", "host", "unix:uid:0", &[])?;
     agent.await_svid("back")?;
     ensure!(server.agents()?.len() == 1);
+    Ok(())
+}
+
+/// A database that ours made, with its keys and its journal beside it, is one that Go's goes on with, and ours again after it.
+fn away_and_back(rig: &Rig, datastore: String, sql: &dyn Fn(&str) -> Result<String>) -> Result<()> {
+    let settings = ServerSettings { datastore: Some(datastore), ..ServerSettings::default() };
+    let mut server = rig.server(&settings)?;
+    let agent = rig.agent(&server, &AgentSettings::new(Join::Token(server.token("host")?)))?;
+    server.entry("w", "host", "unix:uid:0", &["-dns", "w.rig.example", "-x509SVIDTTL", "900", "-hint", "h"])?;
+    agent.await_svid("w")?;
+    sql(FOR_GO)?;
+    for (product, name) in [(Product::Go, "theirs"), (Product::Steeple, "ours")] {
+        let before = State::of(&server)?;
+        server.stop()?;
+        server.become_of(product, rig.folder())?;
+        server.start()?;
+        ensure!(State::of(&server)? == before, "{product:?}'s shows something else than the other did");
+        server.entry(name, "host", "unix:uid:0", &[])?;
+        agent.await_svid(name)?;
+    }
+    ensure!(server.agents()?.len() == 1);
+    let kept = sql("SELECT version FROM migrations")?;
+    ensure!(kept.trim() == "25", "{kept}");
     Ok(())
 }
 
