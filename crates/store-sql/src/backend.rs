@@ -43,7 +43,8 @@ impl SqlBackend {
             warn!(subsystem_name = "sql", "{text}");
         }
         let database = Database::open(config, &clock, false)?;
-        let prepared = database.change_schema(|connection| schema::prepare(connection, clock.now(), !config.disable_migration));
+        let prepared =
+            database.change_schema(|connection| schema::prepare(connection, clock.now(), !config.disable_migration));
         let origin = prepared.map_err(|error| match error.class {
             ErrorClass::Unfit => {
                 StoreError::new(error.class, format!("{}; it is in \"{}\"", error.message, database.place()))

@@ -54,7 +54,8 @@ fn host_and_port(address: &str) -> Result<(&str, &str), String> {
     if port.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok((host, port))
     } else {
-        Err("invalid port after host; characters of a password other than letters and digits are written as %xx".to_owned())
+        Err("invalid port after host; characters of a password other than letters and digits are written as %xx"
+            .to_owned())
     }
 }
 
@@ -65,7 +66,8 @@ fn from_keywords(text: &str) -> Result<BTreeMap<String, String>, String> {
         let end = rest.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(rest.len());
         let (keyword, after) = rest.split_at(end);
         let Some(after) = after.trim_start().strip_prefix('=') else {
-            let reason = "missing \"=\" after a keyword in connection info string; a value with spaces stands in single quotes";
+            let reason =
+                "missing \"=\" after a keyword in connection info string; a value with spaces stands in single quotes";
             return Err(reason.to_owned());
         };
         let (value, after) = value(after.trim_start())?;
