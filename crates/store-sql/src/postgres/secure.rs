@@ -14,7 +14,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::TlsConnector;
 
 use super::target::{Target, TlsFiles};
-use crate::tls::{Material, client};
+use crate::tls::{Check, Material, client};
 
 /// TLS as a target asks for it; without configuration no connection can be secured.
 #[derive(Clone)]
@@ -28,7 +28,9 @@ impl Tls {
     pub(super) fn new(target: &Target) -> Result<Self, String> {
         let Some(check) = target.check else { return Ok(Self(None)) };
         let files = &target.tls;
-        let authorities = read(files, files.authorities.as_deref())?;
+        // Where nothing is checked, a file of authorities may be absent, as with SPIRE's driver.
+        let named = files.authorities.as_deref().filter(|_| check != Check::Nothing);
+        let authorities = read(files, named)?;
         let certificate = read(files, files.certificate.as_deref())?;
         let key = read(files, files.key.as_deref())?;
         let material =

@@ -1,6 +1,7 @@
 //! Several transactions at a time.
 
 use std::sync::{Arc, mpsc};
+use std::thread::ScopedJoinHandle;
 
 use steeple_types::{JwtAuthority, Revision};
 
@@ -61,20 +62,25 @@ pub fn writes_at_the_same_time_lose_nothing(subject: &Subject) {
 pub fn followers_see_each_revision_after_all_before_it(subject: &Subject) {
     let backend = &subject.backend;
     std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
-            scope.spawn(move || {
-                for number in 0..WRITES {
-                    write(backend.as_ref(), &CreateEntry { entry: entry(&format!("{writer}-{number}"), &["a:1"]) });
-                }
-            });
-        }
+        let writers: Vec<ScopedJoinHandle<'_, ()>> = (0..WRITERS)
+            .map(|writer| {
+                scope.spawn(move || {
+                    for number in 0..WRITES {
+                        write(backend.as_ref(), &CreateEntry { entry: entry(&format!("{writer}-{number}"), &["a:1"]) });
+                    }
+                })
+            })
+            .collect();
         let mut position = Revision(0);
-        while position.0 < (WRITERS * WRITES) as u64 {
+        let mut are_done = false;
+        while !are_done {
+            are_done = writers.iter().all(ScopedJoinHandle::is_finished);
             for Change { revision, .. } in subject.read(|tx| tx.changes_after(position, 100)) {
                 assert_eq!(revision.0, position.0 + 1);
                 position = revision;
             }
         }
+        assert_eq!(position.0, (WRITERS * WRITES) as u64);
     });
 }
 
