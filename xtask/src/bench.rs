@@ -14,9 +14,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         [what] if what == "--against-spire" => {
             measure.args(["test", "--release", "--package", "steeple-tests-interop", "--test", "figures", "--"])
         }
-        [what] if what == "--on-cluster" => {
-            measure.args(["test", "--package", "steeple-tests-cluster", "--test", "cluster", "fifty", "--"])
-        }
+        [what] if what == "--on-cluster" => measure.args(["test", "--workspace", "--test", "cluster", "fifty", "--"]),
         _ => bail!("usage: cargo xtask bench --against-spire | --on-cluster"),
     };
     measure.args(["--ignored", "--nocapture", "--test-threads=1"]);

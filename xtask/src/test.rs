@@ -23,7 +23,7 @@ const OUTSIDE: [(&str, &[&str], usize); 4] = [
     ("interop", &["interop", "figures"], 4),
     ("cluster", &["cluster"], 4),
     // Each has a cluster of its own.
-    ("deploy", &["deploy"], 1),
+    ("deploy", &["deploy"], 2),
     (mesh::MESH, &["mesh"], 4),
 ];
 

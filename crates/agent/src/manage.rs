@@ -2,6 +2,7 @@
 
 mod membership;
 mod refresh;
+mod taints;
 mod trust;
 
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::server::{described, is_unknown_authority};
 use crate::settings::RebootstrapMode;
 use crate::state::{Memory, Remembered};
 use crate::svid::BATCH;
+
+use self::taints::Taints;
 
 /// Longest pause after failures of synchronising.
 const MAX_PAUSE: Duration = Duration::from_mins(8);
@@ -70,6 +73,7 @@ pub(crate) struct Manager {
     /// The key of the SVID that is stored, which a new one must not take the place of.
     key_in_use: Option<String>,
     version_posted: bool,
+    taints: Taints,
     /// Attestation of an agent that has no SVID any more.
     attesting: Pace,
     sync: Pace,
@@ -152,6 +156,7 @@ impl Manager {
             begun_anew: false,
             key_in_use: None,
             version_posted: false,
+            taints: Taints::default(),
             attesting,
             sync,
             svids,
@@ -228,6 +233,7 @@ impl Manager {
             }
         }
         if self.is_member() && self.svids.is_due(self.core.clock.now()) {
+            self.look_for_tainted();
             let outcome = self.renew_svids().await;
             let now = self.core.clock.now();
             *failing = outcome.is_err();

@@ -65,7 +65,10 @@ pub enum EventKind {
     RelationshipCreated { trust_domain: TrustDomain },
     RelationshipUpdated { trust_domain: TrustDomain },
     RelationshipDeleted { trust_domain: TrustDomain },
+    AuthorityPrepared { kind: &'static str, authority_id: String },
     AuthorityActivated { kind: &'static str, authority_id: String },
+    AuthorityTainted { kind: &'static str, authority_id: String },
+    AuthorityRevoked { kind: &'static str, authority_id: String },
     LogLevelSet { level: String },
     Pruned { what: &'static str },
 }

@@ -42,58 +42,115 @@ impl Journal {
     }
 
     /// The journal in the form to store, if an X.509 authority is active: before that there is nothing to find it by.
-    pub fn to_stored(&self, active_jwt: &str) -> Option<StoredJournal> {
-        let active = self.entries.x509_c_as.iter().rev().find(|entry| entry.status() == Stored::Active)?;
+    pub fn to_stored(&self) -> Option<StoredJournal> {
+        let active_x509_authority_id = active(&self.entries.x509_c_as)?;
         Some(StoredJournal {
             row: self.row,
             data: self.entries.encode_to_vec(),
-            active_x509_authority_id: active.authority_id.clone(),
-            active_jwt_authority_id: active_jwt.to_owned(),
+            active_x509_authority_id,
+            active_jwt_authority_id: active(&self.entries.jwt_keys).unwrap_or_default(),
         })
     }
 
-    /// The X.509 entries, oldest first.
-    pub fn x509(&self) -> &[X509caEntry] {
-        &self.entries.x509_c_as
+    /// The entries of a kind, oldest first.
+    pub(crate) fn entries<E: JournalEntry>(&self) -> &[E] {
+        E::of(&self.entries)
     }
 
-    /// The JWT entries, oldest first.
-    pub fn jwt(&self) -> &[JwtKeyEntry] {
-        &self.entries.jwt_keys
+    /// Adds the entry of a new authority; the oldest goes when there are too many.
+    pub(crate) fn add<E: JournalEntry>(&mut self, entry: E) {
+        let entries = E::of_mut(&mut self.entries);
+        entries.push(entry);
+        let surplus = entries.len().saturating_sub(MAX_ENTRIES);
+        entries.drain(..surplus);
     }
 
-    pub(crate) fn add_x509(&mut self, entry: X509caEntry) {
-        self.entries.x509_c_as.push(entry);
-        let surplus = self.entries.x509_c_as.len().saturating_sub(MAX_ENTRIES);
-        self.entries.x509_c_as.drain(..surplus);
-    }
-
-    pub(crate) fn add_jwt(&mut self, entry: JwtKeyEntry) {
-        self.entries.jwt_keys.push(entry);
-        let surplus = self.entries.jwt_keys.len().saturating_sub(MAX_ENTRIES);
-        self.entries.jwt_keys.drain(..surplus);
-    }
-
-    pub(crate) fn mark_x509(&mut self, authority_id: &str, status: Status) {
-        for entry in &mut self.entries.x509_c_as {
-            if entry.authority_id == authority_id {
-                entry.set_status(stored(status));
+    /// Marks the entry of an authority with what it is now.
+    pub(crate) fn mark<E: JournalEntry>(&mut self, authority_id: &str, status: Status) {
+        for entry in E::of_mut(&mut self.entries) {
+            if entry.authority_id() == authority_id {
+                entry.mark(stored(status));
             }
         }
     }
 
-    pub(crate) fn mark_jwt(&mut self, authority_id: &str, status: Status) {
-        for entry in &mut self.entries.jwt_keys {
-            if entry.authority_id == authority_id {
-                entry.set_status(stored(status));
-            }
-        }
+    pub(crate) fn retain<E: JournalEntry>(&mut self, keep: impl FnMut(&E) -> bool) {
+        E::of_mut(&mut self.entries).retain(keep);
+    }
+}
+
+/// The entry of an authority, whatever its kind.
+pub(crate) trait JournalEntry: Sized {
+    /// The entries of the kind.
+    fn of(entries: &Entries) -> &[Self];
+    /// The same, to change them.
+    fn of_mut(entries: &mut Entries) -> &mut Vec<Self>;
+    /// The slot's name.
+    fn slot_id(&self) -> &str;
+    /// The authority's ID.
+    fn authority_id(&self) -> &str;
+    /// What it is.
+    fn marked(&self) -> Stored;
+    /// Says what it is now.
+    fn mark(&mut self, status: Stored);
+}
+
+impl JournalEntry for X509caEntry {
+    fn of(entries: &Entries) -> &[Self] {
+        &entries.x509_c_as
     }
 
-    pub(crate) fn retain(&mut self, x509: impl Fn(&X509caEntry) -> bool, jwt: impl Fn(&JwtKeyEntry) -> bool) {
-        self.entries.x509_c_as.retain(x509);
-        self.entries.jwt_keys.retain(jwt);
+    fn of_mut(entries: &mut Entries) -> &mut Vec<Self> {
+        &mut entries.x509_c_as
     }
+
+    fn slot_id(&self) -> &str {
+        &self.slot_id
+    }
+
+    fn authority_id(&self) -> &str {
+        &self.authority_id
+    }
+
+    fn marked(&self) -> Stored {
+        self.status()
+    }
+
+    fn mark(&mut self, status: Stored) {
+        self.set_status(status);
+    }
+}
+
+impl JournalEntry for JwtKeyEntry {
+    fn of(entries: &Entries) -> &[Self] {
+        &entries.jwt_keys
+    }
+
+    fn of_mut(entries: &mut Entries) -> &mut Vec<Self> {
+        &mut entries.jwt_keys
+    }
+
+    fn slot_id(&self) -> &str {
+        &self.slot_id
+    }
+
+    fn authority_id(&self) -> &str {
+        &self.authority_id
+    }
+
+    fn marked(&self) -> Stored {
+        self.status()
+    }
+
+    fn mark(&mut self, status: Stored) {
+        self.set_status(status);
+    }
+}
+
+/// The ID of the authority that signs.
+fn active<E: JournalEntry>(entries: &[E]) -> Option<String> {
+    let active = entries.iter().rev().find(|entry| entry.marked() == Stored::Active);
+    active.map(|entry| entry.authority_id().to_owned())
 }
 
 pub(crate) fn stored(status: Status) -> Stored {

@@ -1,27 +1,38 @@
-//! Keeps a server's authorities: restores them at start, rotates them in time, publishes who signs.
+//! Keeps a server's authorities: restores them at start, rotates them in time or when asked, publishes who signs.
 
 mod jwt;
+mod kind;
+mod machine;
+mod means;
+mod requests;
 mod restore;
+mod taints;
 mod x509;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use steeple_audit::{Actor, EventKind};
 use steeple_clock::Clock;
 use steeple_crypto::keys::KeyType;
+use steeple_crypto::taint::SeenTaints;
 use steeple_plugin::{KeyManager, PluginError, UpstreamAuthority};
 use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 use tokio::sync::watch;
+use tracing::error;
 
-use crate::journal::{Journal, StoredJournal};
-use crate::rotation::{Action, decide};
-use crate::slot::Slots;
+use crate::journal::StoredJournal;
+use crate::slot::AuthorityStates;
 use crate::{CaSubject, IssueError, JwtIssuer, X509Issuer};
 
-use jwt::JwtSlot;
-use x509::X509Slot;
+use jwt::Jwt;
+use machine::Machine;
+use means::Means;
+use x509::X509;
+
+pub use kind::AuthorityKind;
+pub use requests::RequestError;
 
 /// What the keeper is told by the configuration.
 #[derive(Clone, Debug)]
@@ -53,8 +64,12 @@ pub trait AuthorityStore: Send + Sync {
     async fn bundle(&self) -> Result<Option<Bundle>, StoreFailure>;
     /// Adds authorities to the bundle of the trust domain.
     async fn publish(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure>;
-    /// Records that an authority begins to sign, before it does.
-    async fn record_activation(&self, kind: &'static str, authority_id: &str) -> Result<(), StoreFailure>;
+    /// Marks an authority of the bundle as tainted.
+    async fn taint(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure>;
+    /// Removes a tainted authority from the bundle.
+    async fn revoke(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure>;
+    /// Records what `by` is about to do with an authority.
+    async fn record(&self, by: &Actor, event: EventKind) -> Result<(), StoreFailure>;
 }
 
 /// The datastore failed; its own words.
@@ -105,16 +120,11 @@ pub struct Issuers {
 
 /// Keeps a server's authorities.
 pub struct Keeper {
-    config: CaConfig,
-    keys: Arc<dyn KeyManager>,
-    upstream: Option<Arc<dyn UpstreamAuthority>>,
-    store: Arc<dyn AuthorityStore>,
-    clock: Clock,
-    journal: Journal,
-    x509: Slots<X509Slot>,
-    jwt: Slots<JwtSlot>,
-    x509_issuer: watch::Sender<Option<Arc<X509Issuer>>>,
-    jwt_issuer: watch::Sender<Option<Arc<JwtIssuer>>>,
+    means: Means,
+    x509: Machine<X509>,
+    jwt: Machine<Jwt>,
+    /// Taints of the bundle that were acted on.
+    seen: SeenTaints,
 }
 
 impl Keeper {
@@ -130,26 +140,28 @@ impl Keeper {
         clock: Clock,
     ) -> Result<Self, KeeperError> {
         let restored = restore::restore(&config, &*keys, upstream.is_some(), &*store, clock.now()).await?;
-        let keeper = Self {
-            config,
-            keys,
-            upstream,
-            store,
-            clock,
-            journal: restored.journal,
-            x509: restored.x509,
-            jwt: restored.jwt,
-            x509_issuer: watch::Sender::new(None),
-            jwt_issuer: watch::Sender::new(None),
-        };
-        keeper.announce_x509();
-        keeper.announce_jwt();
-        Ok(keeper)
+        let means = Means::new(config, keys, upstream, store, clock, restored.journal);
+        let x509 = Machine::new(restored.x509, &means);
+        let jwt = Machine::new(restored.jwt, &means);
+        Ok(Self { means, x509, jwt, seen: SeenTaints::default() })
     }
 
     /// Follows who signs.
     pub fn issuers(&self) -> Issuers {
-        Issuers { x509: self.x509_issuer.subscribe(), jwt: self.jwt_issuer.subscribe() }
+        Issuers { x509: self.x509.issuer(), jwt: self.jwt.issuer() }
+    }
+
+    /// Follows what is in the slots of a kind.
+    pub fn states(&self, kind: AuthorityKind) -> watch::Receiver<AuthorityStates> {
+        match kind {
+            AuthorityKind::X509 => self.x509.states(),
+            AuthorityKind::Jwt => self.jwt.states(),
+        }
+    }
+
+    /// Whether an upstream authority signs the X.509 authorities.
+    pub fn has_upstream(&self) -> bool {
+        self.means.upstream.is_some()
     }
 
     /// Does what is due. Called at start, and from then on every ten seconds.
@@ -157,49 +169,27 @@ impl Keeper {
     /// # Errors
     /// [`KeeperError`] of the first thing that failed; what was due stays due.
     pub async fn step(&mut self) -> Result<(), KeeperError> {
-        for action in decide(&self.x509, self.clock.now()) {
-            match action {
-                Action::Prepare => self.prepare_x509().await?,
-                Action::Activate => self.activate_x509().await?,
+        let x509 = self.step_x509().await;
+        if let Err(error) = &x509 {
+            error!(%error, subsystem_name = "ca_manager", "Unable to rotate X509 CA");
+            if self.x509.is_empty() {
+                // Without an X.509 authority there is no journal that a JWT authority could be written to.
+                return x509;
             }
         }
-        if !self.config.jwt_enabled {
-            return Ok(());
+        let jwt = self.step_jwt().await;
+        if let Err(error) = &jwt {
+            error!(%error, subsystem_name = "ca_manager", "Unable to rotate JWT key");
         }
-        for action in decide(&self.jwt, self.clock.now()) {
-            match action {
-                Action::Prepare => self.prepare_jwt().await?,
-                Action::Activate => self.activate_jwt().await?,
-            }
-        }
-        Ok(())
+        x509.and(jwt)
     }
 
-    async fn store_journal(&mut self) -> Result<(), KeeperError> {
-        let active_jwt = self.jwt.active.as_ref().map(|slot| slot.authority.key_id.clone()).unwrap_or_default();
-        let Some(stored) = self.journal.to_stored(&active_jwt) else {
-            tracing::debug!(
-                subsystem_name = "ca_manager",
-                "There is no active X.509 authority yet. Can't save CA journal in the datastore"
-            );
-            return Ok(());
-        };
-        if stored.row == 0 {
-            tracing::info!(subsystem_name = "ca_manager", "Creating a new CA journal entry");
-        }
-        let local_authority_id = stored.active_x509_authority_id.clone();
-        self.journal.row = self.store.store_journal(stored).await?;
-        tracing::debug!(
-            ca_journal_id = self.journal.row,
-            local_authority_id,
-            subsystem_name = "ca_manager",
-            "Successfully stored CA journal entry in datastore"
-        );
-        Ok(())
+    async fn step_x509(&mut self) -> Result<(), KeeperError> {
+        self.x509.step(&mut self.means).await?;
+        self.follow_upstream_taints().await
     }
-}
 
-/// The time as SPIRE's text logs print it, in the words of Go; whole seconds, UTC.
-fn logged(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
+    async fn step_jwt(&mut self) -> Result<(), KeeperError> {
+        if self.means.config.jwt_enabled { self.jwt.step(&mut self.means).await } else { Ok(()) }
+    }
 }

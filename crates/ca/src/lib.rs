@@ -13,8 +13,8 @@ mod x509;
 
 pub use journal::{Journal, StoredJournal, is_stale};
 pub use jwt::{JwtIssuer, JwtRequest, JwtSvid, PreparedJwt};
-pub use keeper::{AuthorityStore, CaConfig, Issuers, Keeper, KeeperError, StoreFailure};
-pub use slot::{Authority, Slot, SlotName, Slots, Status};
+pub use keeper::{AuthorityKind, AuthorityStore, CaConfig, Issuers, Keeper, KeeperError, RequestError, StoreFailure};
+pub use slot::{Authority, AuthorityState, AuthorityStates, Slot, SlotName, Slots, Status};
 pub use subject::CaSubject;
 pub use x509::{PreparedX509, SvidProfile, X509Issuer, X509Request, X509Svid};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::slot::{Authority, Slots};
+use crate::slot::Slots;
 
 /// Longest time before its end that an authority's successor is prepared.
 const PREPARE_AT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -25,14 +25,14 @@ pub enum Action {
 }
 
 /// Decides what to do at `now`.
-pub fn decide<A: Authority>(slots: &Slots<A>, now: Timestamp) -> Vec<Action> {
+pub fn decide<I>(slots: &Slots<I>, now: Timestamp) -> Vec<Action> {
     let waiting = slots.waiting().is_some();
-    let active = slots.active.as_ref().map(|slot| &slot.authority).filter(|authority| now < authority.not_after());
+    let active = slots.active.as_ref().map(|slot| &slot.authority).filter(|authority| now < authority.not_after);
     let Some(active) = active else {
         return if waiting { vec![Action::Activate] } else { vec![Action::Prepare, Action::Activate] };
     };
-    let lifetime = active.not_after().duration_since(active.issued_at());
-    let left = active.not_after().duration_since(now);
+    let lifetime = active.not_after.duration_since(active.issued_at);
+    let left = active.not_after.duration_since(now);
     let mut actions = Vec::new();
     if !waiting && left < (lifetime / 2).min(PREPARE_AT_MOST) {
         actions.push(Action::Prepare);
@@ -55,28 +55,30 @@ pub fn shortest_ca_ttl(svid_ttl: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::slot::{Slot, SlotName, Status};
+    use crate::slot::{Authority, Slot, SlotName, Status};
 
-    struct Fake(i64, i64);
-
-    impl Authority for Fake {
-        fn id(&self) -> String {
-            String::new()
-        }
-        fn issued_at(&self) -> Timestamp {
-            Timestamp::from_second(self.0).unwrap()
-        }
-        fn not_after(&self) -> Timestamp {
-            Timestamp::from_second(self.1).unwrap()
+    fn authority(issued_at: i64, not_after: i64) -> Authority<()> {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        Authority {
+            issuer: Arc::new(()),
+            id: String::new(),
+            issued_at: at(issued_at),
+            not_after: at(not_after),
+            upstream_authority_id: None,
         }
     }
 
+    fn decided(now: i64, other: Option<Status>) -> Vec<Action> {
+        let active = Slot { name: SlotName::A, status: Status::Active, authority: authority(0, 600) };
+        let next = other.map(|status| Slot { name: SlotName::B, status, authority: authority(300, 900) });
+        decide(&Slots { active: Some(active), next }, Timestamp::from_second(now).unwrap())
+    }
+
     fn at(now: i64, waiting: bool) -> Vec<Action> {
-        let active = Slot { name: SlotName::A, status: Status::Active, authority: Fake(0, 600) };
-        let next = Slot { name: SlotName::B, status: Status::Prepared, authority: Fake(300, 900) };
-        let slots = Slots { active: Some(active), next: waiting.then_some(next) };
-        decide(&slots, Timestamp::from_second(now).unwrap())
+        decided(now, waiting.then_some(Status::Prepared))
     }
 
     #[test]
@@ -91,8 +93,14 @@ mod tests {
 
     #[test]
     fn without_a_living_authority_one_is_made_at_once() {
-        assert_eq!(decide(&Slots::<Fake>::default(), Timestamp::UNIX_EPOCH), [Action::Prepare, Action::Activate]);
+        assert_eq!(decide(&Slots::<()>::default(), Timestamp::UNIX_EPOCH), [Action::Prepare, Action::Activate]);
         assert_eq!(at(600, true), [Action::Activate]);
         assert_eq!(at(600, false), [Action::Prepare, Action::Activate]);
+    }
+    #[test]
+    fn old_authority_counts_as_none() {
+        assert_eq!(decided(300, Some(Status::Old)), []);
+        assert_eq!(decided(301, Some(Status::Old)), [Action::Prepare]);
+        assert_eq!(decided(501, Some(Status::Old)), [Action::Prepare, Action::Activate]);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use steeple_crypto::keys::{PublicKey, Signer};
+use steeple_crypto::verify::leads_to;
 use steeple_crypto::x509::{Certificate, CertificateTemplate, Name, Purpose, Unsigned, random_serial};
 use steeple_types::SpiffeId;
 
@@ -85,6 +86,13 @@ impl X509Issuer {
     /// The authority's ID: its subject key identifier in hexadecimal digits.
     pub fn authority_id(&self) -> String {
         hex::encode(self.certificate.subject_key_id())
+    }
+
+    /// Whether one of `authorities` is at the upper end of this authority's chain.
+    pub fn comes_from(&self, authorities: &[Certificate]) -> bool {
+        let above = self.upstream_chain.iter().filter_map(|der| Certificate::from_der(der).ok());
+        let chain: Vec<Certificate> = std::iter::once(self.certificate.clone()).chain(above).collect();
+        leads_to(&chain, authorities)
     }
 
     /// Builds a certificate without signing it.

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod pem;
 mod pss;
 pub mod random;
+pub mod taint;
 pub mod tls;
 pub mod verify;
 pub mod x509;

@@ -100,6 +100,25 @@ pub fn verify_svid(
     Ok((id, verify_chain(chain, &roots, now)?.leaf))
 }
 
+/// Whether signatures lead from the leaf of `chain`, which stands first, to one of `authorities`, over others of the chain in
+/// any order. Validity, names and constraints are not looked at: this tells which authority a chain comes from.
+pub fn leads_to(chain: &[Certificate], authorities: &[Certificate]) -> bool {
+    let Some((leaf, others)) = chain.split_first() else { return false };
+    if chain.len() > MAX_CHAIN {
+        return false;
+    }
+    let (mut reached, mut rest) = (vec![leaf], others.iter().collect::<Vec<_>>());
+    while let Some(current) = reached.pop() {
+        if authorities.iter().any(|authority| current == authority || current.is_signed_by(authority)) {
+            return true;
+        }
+        let (issuers, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|other| current.is_signed_by(other));
+        reached.extend(issuers);
+        rest = others;
+    }
+    false
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 fn unverified(error: webpki::Error) -> ChainError {
     use webpki::Error as E;
@@ -110,5 +129,66 @@ fn unverified(error: webpki::Error) -> ChainError {
             ChainError::UnknownAuthority(reason)
         }
         _ => ChainError::Unverified(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{KeyType, PrivateKey};
+    use crate::x509::{CertificateTemplate, Name, Purpose};
+
+    struct Signer {
+        key: PrivateKey,
+        certificate: Certificate,
+    }
+
+    /// A certificate of a new key, signed by `issuer`, or by itself.
+    fn made(name: &str, purpose: Purpose, issuer: Option<&Signer>) -> Signer {
+        let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+        let subject = Name::of("US", name);
+        let own = subject.to_der();
+        let signer = issuer.map_or(&key, |issuer| &issuer.key);
+        let template = CertificateTemplate {
+            serial: &[1],
+            issuer: issuer.map_or(own.as_slice(), |issuer| issuer.certificate.subject_der()),
+            subject: &subject,
+            not_before: Timestamp::UNIX_EPOCH,
+            not_after: Timestamp::UNIX_EPOCH,
+            public_key: key.public_key(),
+            authority_key_id: &[],
+            purpose,
+            uris: &[],
+            dns_names: &[],
+            signature: signer.public_key().certificate_signature().unwrap(),
+        };
+        let unsigned = template.encode();
+        let signature = signer.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
+        let certificate = Certificate::from_der(&unsigned.finish(&signature)).unwrap();
+        Signer { key, certificate }
+    }
+
+    #[test]
+    fn chain_comes_from_the_authority_whose_signature_it_ends_in() {
+        let (root, other) = (made("ROOT", Purpose::Ca, None), made("ROOT", Purpose::Ca, None));
+        let middle = made("MIDDLE", Purpose::Ca, Some(&root));
+        let lower = made("LOWER", Purpose::Ca, Some(&middle));
+        let leaf = made("LEAF", Purpose::Leaf, Some(&lower));
+        let [root, other, middle, lower, leaf] = [root, other, middle, lower, leaf].map(|signer| signer.certificate);
+        let chain = [leaf.clone(), middle.clone(), lower.clone()];
+        assert!(leads_to(&chain, &[other.clone(), root.clone()]));
+        assert!(!leads_to(&chain, &[other]), "the same name, another key");
+        assert!(!leads_to(&[leaf.clone(), middle], std::slice::from_ref(&root)), "a link is missing");
+        assert!(leads_to(&[leaf, lower.clone()], &[lower]), "an authority between counts as well");
+        assert!(leads_to(std::slice::from_ref(&root), std::slice::from_ref(&root)));
+        assert!(!leads_to(&[], &[root]));
+    }
+
+    #[test]
+    fn leaf_signs_nothing() {
+        let root = made("ROOT", Purpose::Ca, None);
+        let leaf = made("LEAF", Purpose::Leaf, Some(&root));
+        let below = made("BELOW", Purpose::Leaf, Some(&leaf));
+        assert!(!leads_to(&[below.certificate, leaf.certificate], &[root.certificate]));
     }
 }

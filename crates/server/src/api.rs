@@ -10,6 +10,7 @@ mod entry;
 pub(crate) mod gate;
 mod health;
 pub(crate) mod limits;
+mod local_authority;
 mod logger;
 pub(crate) mod status;
 mod svid;
@@ -37,6 +38,7 @@ pub(crate) fn routes(core: &Arc<Core>, health: &Arc<Health>) -> Routes {
     use pb::bundle::v1::bundle_server::BundleServer;
     use pb::debug::v1::debug_server::DebugServer;
     use pb::entry::v1::entry_server::EntryServer;
+    use pb::localauthority::v1::local_authority_server::LocalAuthorityServer;
     use pb::logger::v1::logger_server::LoggerServer;
     use pb::svid::v1::svid_server::SvidServer;
     use pb::trustdomain::v1::trust_domain_server::TrustDomainServer;
@@ -48,6 +50,7 @@ pub(crate) fn routes(core: &Arc<Core>, health: &Arc<Health>) -> Routes {
         .add_service(BundleServer::new(bundle::Service(core())).max_decoding_message_size(MAX_MESSAGE))
         .add_service(DebugServer::new(debug::Service(core())))
         .add_service(EntryServer::new(entry::Service(core())).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(LocalAuthorityServer::new(local_authority::Service(core())))
         .add_service(LoggerServer::new(logger::Service(core())))
         .add_service(SvidServer::new(svid::Service(core())).max_decoding_message_size(MAX_MESSAGE))
         .add_service(TrustDomainServer::new(trust_domain::Service(core())).max_decoding_message_size(MAX_MESSAGE))

@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 use steeple_audit::{Actor, Audit, EventKind};
-use steeple_ca::{AuthorityStore, StoreFailure, StoredJournal};
+use steeple_ca::{AuthorityKind, AuthorityStore, StoreFailure, StoredJournal};
 use steeple_clock::Clock;
-use steeple_store::units::{AppendBundle, StoreCaJournal};
+use steeple_crypto::x509::Certificate;
+use steeple_store::units::{
+    AppendBundle, RevokeJwtAuthority, RevokeX509Authority, StoreCaJournal, TaintJwtAuthority, TaintX509Authority,
+};
 use steeple_store::{CaJournal, Store};
 use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 
@@ -55,8 +58,31 @@ impl AuthorityStore for DatastoreAuthorities {
         Ok(self.store.write(unit).await.map_err(failed)?.value)
     }
 
-    async fn record_activation(&self, kind: &'static str, authority_id: &str) -> Result<(), StoreFailure> {
-        let event = EventKind::AuthorityActivated { kind, authority_id: authority_id.to_owned() };
-        self.audit.record(self.clock.now(), Actor::Server, event).await.map_err(failed)
+    async fn taint(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure> {
+        let (trust_domain, authority_id) = (self.trust_domain.clone(), authority_id.to_owned());
+        let written = match kind {
+            AuthorityKind::X509 => self.store.write(TaintX509Authority { trust_domain, authority_id, id_of }).await,
+            AuthorityKind::Jwt => self.store.write(TaintJwtAuthority { trust_domain, authority_id }).await,
+        };
+        written.map(|_| ()).map_err(failed)
     }
+
+    async fn revoke(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure> {
+        let (trust_domain, authority_id) = (self.trust_domain.clone(), authority_id.to_owned());
+        let written = match kind {
+            AuthorityKind::X509 => self.store.write(RevokeX509Authority { trust_domain, authority_id, id_of }).await,
+            AuthorityKind::Jwt => self.store.write(RevokeJwtAuthority { trust_domain, authority_id }).await,
+        };
+        written.map(|_| ()).map_err(failed)
+    }
+
+    async fn record(&self, by: &Actor, event: EventKind) -> Result<(), StoreFailure> {
+        self.audit.record(self.clock.now(), by.clone(), event).await.map_err(failed)
+    }
+}
+
+/// The ID of an X.509 authority.
+fn id_of(authority: &X509Authority) -> Result<String, String> {
+    let certificate = Certificate::from_der(&authority.certificate).map_err(|error| error.to_string())?;
+    Ok(hex::encode(certificate.subject_key_id()))
 }

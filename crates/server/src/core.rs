@@ -19,6 +19,7 @@ use tonic::{Code, Status};
 use crate::api::call::{Call, Caller};
 use crate::api::limits::{Limits, RateSettings};
 use crate::api::status::Failure;
+use crate::authorities::Authorities;
 use crate::entries::Entries;
 use crate::identity::ServerIdentity;
 use crate::joins::RecentJoins;
@@ -88,6 +89,7 @@ pub(crate) struct Core {
     pub(crate) entries: Entries,
     pub(crate) audit: Audit,
     pub(crate) issuers: Issuers,
+    pub(crate) authorities: Authorities,
     pub(crate) identity: watch::Receiver<Option<Arc<ServerIdentity>>>,
     pub(crate) attestors: HashMap<String, Arc<dyn NodeAttestor>>,
     pub(crate) limits: Limits,

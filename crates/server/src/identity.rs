@@ -8,6 +8,8 @@ use rustls::sign::CertifiedKey;
 use steeple_ca::X509Svid;
 use steeple_clock::Clock;
 use steeple_crypto::tls::TlsSource;
+use steeple_crypto::verify::leads_to;
+use steeple_crypto::x509::Certificate;
 use steeple_types::{Bundle, TrustDomain};
 use tokio::sync::watch;
 
@@ -23,6 +25,16 @@ impl ServerIdentity {
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let lifetime = self.svid.expires_at.duration_since(self.issued_at);
         self.svid.expires_at.duration_since(now) <= lifetime / 2
+    }
+
+    /// Whether one of `authorities` is at the upper end of its chain.
+    pub(crate) fn comes_from(&self, authorities: &[Certificate]) -> bool {
+        if authorities.is_empty() {
+            return false;
+        }
+        let chain: Vec<Certificate> =
+            self.svid.chain.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+        leads_to(&chain, authorities)
     }
 }
 

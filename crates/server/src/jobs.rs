@@ -19,7 +19,7 @@ pub(crate) use prune_changes::prune_changes;
 pub(crate) use prune_entries::prune_entries;
 pub(crate) use prune_nodes::prune_nodes;
 pub(crate) use publish_bundle::publish_bundle;
-pub(crate) use rotate_authorities::{MAX_FAILURES, rotate_authorities};
+pub(crate) use rotate_authorities::{MAX_FAILURES, RotateAuthorities, rotate_authorities};
 pub(crate) use rotate_server_svid::{Ingredients, rotate_server_svid, server_svid};
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! A [`Server`] is made of its [`Settings`] and [`Parts`]: `Server::new` opens and binds, `run` serves until the shutdown.
 
 mod api;
+mod authorities;
 mod authority_store;
 pub mod config;
 mod core;

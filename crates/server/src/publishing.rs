@@ -90,6 +90,11 @@ impl Publishing {
         OwnChanges { trust_domain: self.own.trust_domain.clone(), newest: self.newest.clone() }
     }
 
+    /// Follows the own bundle; nothing before the first.
+    pub(crate) fn own_bundle(&self) -> watch::Receiver<Option<Bundle>> {
+        self.newest.subscribe()
+    }
+
     /// Publishes and notifies from now on.
     pub(crate) fn spawn(&self, supervisor: &Supervisor) {
         let stop = || supervisor.shutdown().clone();

@@ -18,18 +18,19 @@ use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_store::StoreError;
 use steeple_types::{SpiffeId, TrustDomain};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use crate::api::gate::Gate;
 use crate::api::limits::Limits;
 use crate::api::routes;
+use crate::authorities::{Asked, Authorities};
 use crate::authority_store::DatastoreAuthorities;
 use crate::core::{Core, Settings};
 use crate::entries::Entries;
 use crate::health::Health;
 use crate::identity::ServerTls;
-use crate::jobs::{self, Ingredients};
+use crate::jobs::{self, Ingredients, RotateAuthorities};
 use crate::joins::RecentJoins;
 use crate::parts::Parts;
 use crate::publishing::Publishing;
@@ -94,6 +95,8 @@ pub struct Server {
     health: Arc<Health>,
     gate: Gate,
     keeper: Keeper,
+    /// What operators ask of the keeper.
+    inbox: mpsc::Receiver<Asked>,
     /// How many times in a row the rotation of authorities has failed.
     rotation: watch::Sender<u32>,
     ingredients: Ingredients,
@@ -139,11 +142,13 @@ impl Server {
         let uds = uds::bind(&settings.socket_path, 0o750, 0o770)?;
         let attestors: HashMap<_, _> =
             node_attestors.into_iter().map(|attestor| (attestor.name().to_owned(), attestor)).collect();
+        let (authorities, inbox) = Authorities::new(&keeper);
         let core = Arc::new(Core {
             limits: Limits::new(settings.rate_limits, clock.clone()),
             joins: RecentJoins::default(),
             started: clock.monotonic(),
             issuers: keeper.issuers(),
+            authorities,
             identity: identity.subscribe(),
             settings,
             clock,
@@ -159,7 +164,7 @@ impl Server {
         info!(launch_log_level = core.log.launch_level().name(), "Logger service configured");
         let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
         let tls = Arc::new(tls);
-        Ok(Self { core, health, gate, keeper, rotation, ingredients, publishing, identity, tls, tcp, uds })
+        Ok(Self { core, health, gate, keeper, inbox, rotation, ingredients, publishing, identity, tls, tcp, uds })
     }
 
     /// Where the server listens on the network; tells the port when any was asked for.
@@ -183,7 +188,7 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
         let supervisor = Supervisor::new(shutdown.clone(), self.core.clock.clone());
         self.spawn_web(&supervisor).await?;
-        let Self { core, gate, keeper, rotation, ingredients, publishing, identity, tls, tcp, uds, .. } = self;
+        let Self { core, gate, keeper, inbox, rotation, ingredients, publishing, identity, tls, tcp, uds, .. } = self;
         debug!(subsystem_name = "endpoints", "Initializing API endpoints");
         let admins = core.settings.admin_ids.clone();
         let own = core.settings.trust_domain.clone();
@@ -201,9 +206,10 @@ impl Server {
         supervisor.spawn("private listener", OnExit::StopProcess, told("unix", address, serve, shutdown.clone()));
 
         let stop = || shutdown.clone();
-        let rotate = jobs::rotate_authorities(keeper, rotation, clock.clone(), stop());
-        supervisor.spawn("rotate_authorities", OnExit::StopProcess, rotate);
-        let rotate = jobs::rotate_server_svid(ingredients, identity, stop());
+        let own = publishing.own_bundle();
+        let job = RotateAuthorities { keeper, inbox, own, failures: rotation, clock: clock.clone() };
+        supervisor.spawn("rotate_authorities", OnExit::StopProcess, jobs::rotate_authorities(job, stop()));
+        let rotate = jobs::rotate_server_svid(ingredients, publishing.own_bundle(), identity, stop());
         supervisor.spawn("rotate_server_svid", OnExit::StopProcess, rotate);
         let trusted = trusted(&core.settings);
         let (bundles, own) = (Arc::clone(&tls.bundles), publishing.changes());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+pub mod authorities;
 pub mod bundles;
 pub mod entries;
 pub mod entry_lists;
@@ -85,6 +86,7 @@ macro_rules! contract_tests {
                 restricted_delete_names_the_entries, dissociating_delete_keeps_the_entries,
                 deleting_delete_takes_the_entries_along, pruning_never_empties_a_bundle,
                 own_and_federated_bundles_are_listed;
+            authorities: taint_marks_one_authority_once, only_tainted_authorities_are_revoked;
             others: relationships_are_made_changed_and_removed, join_token_makes_an_entry_once,
                 journals_keep_their_row, revisions_grow_and_survive_pruning, write_without_change_has_the_last_revision;
             several: read_sees_one_state_while_others_write, writes_at_the_same_time_lose_nothing,

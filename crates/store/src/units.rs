@@ -1,5 +1,6 @@
 //! The writes of a server, each one transaction. Rules stand here, once for every database.
 
+mod authority;
 mod bundle;
 mod entry;
 mod join_token;
@@ -8,6 +9,7 @@ mod node;
 mod prune;
 mod relationship;
 
+pub use authority::{RevokeJwtAuthority, RevokeX509Authority, TaintJwtAuthority, TaintX509Authority, X509AuthorityId};
 pub use bundle::{
     AppendBundle, BundleMask, CreateBundle, DeleteBundle, DeleteMode, PruneBundle, SetBundle, UpdateBundle,
 };

@@ -1,15 +1,19 @@
 //! `disk`: a CA whose certificate and key are in files, read anew at each minting.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use steeple_clock::Clock;
 use steeple_crypto::keys::PrivateKey;
 use steeple_crypto::pem;
+use steeple_crypto::verify::leads_to;
 use steeple_crypto::x509::{Certificate, CertificateTemplate, Csr, Purpose, random_serial};
 use steeple_plugin::{ErrorClass, JwtKeyPublication, MintedX509Ca, PluginError, UpstreamAuthority};
 use steeple_types::{JwtAuthority, TrustDomain, X509Authority};
+use tracing::warn;
 use zeroize::Zeroizing;
 
 const NAME: &str = "disk";
@@ -32,6 +36,8 @@ pub struct DiskAuthority {
     config: DiskAuthorityConfig,
     trust_domain: TrustDomain,
     clock: Clock,
+    /// The CA as it was when the files were last in order.
+    last: Mutex<Arc<Authority>>,
 }
 
 /// The CA as the files have it.
@@ -53,41 +59,24 @@ impl DiskAuthority {
             let message = "'cert_file_path' and 'key_file_path' must be set and not empty";
             return Err(error(ErrorClass::Malformed, message));
         }
-        let authority = Self { config, trust_domain, clock };
-        authority.load()?;
-        Ok(authority)
+        let last = Mutex::new(Arc::new(Authority::load(&config)?));
+        Ok(Self { config, trust_domain, clock, last })
     }
 
-    fn load(&self) -> Result<Authority, PluginError> {
-        let malformed = |message: String| error(ErrorClass::Malformed, message);
-        let key_text = Zeroizing::new(read("upstream CA key", &self.config.key_file_path)?);
-        let key = PrivateKey::from_pem(&key_text)
-            .map_err(|reason| malformed(format!("unable to load upstream CA key: {reason}")))?;
-        let mut chain = certificates("upstream CA certificate", &self.config.cert_file_path)?;
-        let first = chain.first().ok_or_else(|| malformed("no certificate in the upstream CA file".to_owned()))?;
-        let certificate = Certificate::from_der(first)
-            .map_err(|reason| malformed(format!("unable to load upstream CA certificate: {reason}")))?;
-        if certificate.public_key() != key.public_key() {
-            return Err(malformed("unable to verify CA certificate matches private key".to_owned()));
-        }
-        let roots = match &self.config.bundle_file_path {
-            Some(path) => certificates("upstream CA bundle", path)?,
-            None if chain.len() > 1 => {
-                let message = "with no bundle_file_path configured only self-signed CAs are supported";
-                return Err(malformed(message.to_owned()));
+    /// The CA as the files have it now, or as they last had it if they are not in order: who replaces them does so one by one.
+    fn current(&self) -> Arc<Authority> {
+        let mut last = self.last.lock();
+        match Authority::load(&self.config) {
+            Ok(authority) => *last = Arc::new(authority),
+            Err(error) => {
+                warn!(%error, "The files of the upstream CA are not in order; going on with what they held before");
             }
-            None => std::mem::take(&mut chain),
-        };
-        let others: Vec<&[u8]> = chain.iter().skip(1).chain(&roots).map(Vec::as_slice).collect();
-        if !chain.is_empty() && !names_its_issuer(&certificate, &others) {
-            let message = "unable to verify upstream CA certificate: neither the file nor the bundle holds its issuer";
-            return Err(malformed(message.to_owned()));
         }
-        Ok(Authority { key, certificate, chain, roots })
+        Arc::clone(&last)
     }
 
     fn mint(&self, csr: &[u8], preferred_ttl: Duration) -> Result<MintedX509Ca, PluginError> {
-        let authority = self.load()?;
+        let authority = self.current();
         let internal = |reason: String| error(ErrorClass::Internal, format!("unable to sign CSR: {reason}"));
         let csr = Csr::from_der(csr)
             .map_err(|reason| error(ErrorClass::Malformed, format!("unable to parse CSR: {reason}")))?;
@@ -119,35 +108,60 @@ impl DiskAuthority {
             .sign(unsigned.algorithm(), unsigned.to_be_signed())
             .map_err(|reason| internal(reason.to_string()))?;
         let mut chain = vec![unsigned.finish(&signature)];
-        chain.extend(authority.chain);
-        let root = |certificate| X509Authority { certificate, tainted: false };
-        Ok(MintedX509Ca { chain, upstream_roots: authority.roots.into_iter().map(root).collect() })
+        chain.extend(authority.chain.iter().cloned());
+        let root = |certificate: &Vec<u8>| X509Authority { certificate: certificate.clone(), tainted: false };
+        Ok(MintedX509Ca { chain, upstream_roots: authority.roots.iter().map(root).collect() })
     }
 }
 
-/// Whether a root or a certificate between is the issuer that the CA names. Signatures and dates are left to those who verify
-/// what the CA signs: this tells files apart that don't belong together.
-fn names_its_issuer(certificate: &Certificate, others: &[&[u8]]) -> bool {
-    let is_issuer = |der: &&[u8]| {
-        Certificate::from_der(der).is_ok_and(|issuer| {
-            issuer.der() == certificate.der() || issuer.subject_key_id() == certificate.authority_key_id()
-        })
-    };
-    others.iter().any(is_issuer)
+impl Authority {
+    /// Reads the files; the texts of refusals are SPIRE's.
+    fn load(config: &DiskAuthorityConfig) -> Result<Self, PluginError> {
+        let malformed = |message: &str| error(ErrorClass::Malformed, format!("unable to load upstream CA{message}"));
+        let key_text = Zeroizing::new(read("key", &config.key_file_path)?);
+        let key = PrivateKey::from_pem(&key_text).map_err(|reason| malformed(&format!(" key: {reason}")))?;
+        let mut chain = certificates("cert", &config.cert_file_path)?;
+        let roots = if let Some(path) = &config.bundle_file_path {
+            certificates("bundle", path)?
+        } else {
+            if chain.len() != 1 {
+                let message = "with no bundle_file_path configured only self-signed CAs are supported";
+                return Err(error(ErrorClass::Malformed, message));
+            }
+            chain.clone()
+        };
+        let parse = |ders: &[Vec<u8>], what: &str| {
+            let parsed: Result<Vec<_>, _> = ders.iter().map(|der| Certificate::from_der(der)).collect();
+            parsed.map_err(|reason| malformed(&format!(" {what}: {reason}")))
+        };
+        let (path, authorities) = (parse(&chain, "cert")?, parse(&roots, "bundle")?);
+        let certificate = path.first().cloned().ok_or_else(|| malformed(" cert: no certificates"))?;
+        if certificate.public_key() != key.public_key() {
+            return Err(malformed(": certificate and private key do not match"));
+        }
+        if !leads_to(&path, &authorities) {
+            return Err(malformed(": certificate cannot be validated with the provided bundle or is not self-signed"));
+        }
+        if config.bundle_file_path.is_none() {
+            chain.clear();
+        }
+        Ok(Self { key, certificate, chain, roots })
+    }
 }
 
 fn read(what: &str, path: &Path) -> Result<String, PluginError> {
     std::fs::read_to_string(path).map_err(|reason| {
-        error(ErrorClass::Malformed, format!("unable to load {what}: open {}: {reason}", path.display()))
+        let message = format!("unable to load upstream CA {what}: open {}: {reason}", path.display());
+        error(ErrorClass::Malformed, message)
     })
 }
 
 fn certificates(what: &str, path: &Path) -> Result<Vec<Vec<u8>>, PluginError> {
     let text = read(what, path)?;
     let found = pem::certificates(&text)
-        .map_err(|reason| error(ErrorClass::Malformed, format!("unable to load {what}: {reason}")))?;
+        .map_err(|reason| error(ErrorClass::Malformed, format!("unable to load upstream CA {what}: {reason}")))?;
     if found.is_empty() {
-        let message = format!("unable to load {what}: no certificates in {}", path.display());
+        let message = format!("unable to load upstream CA {what}: no certificates in {}", path.display());
         return Err(error(ErrorClass::Malformed, message));
     }
     Ok(found)
@@ -180,10 +194,15 @@ mod tests {
     use super::*;
 
     fn root(key: &PrivateKey) -> Vec<u8> {
-        let name = Name::of("US", "ROOT");
+        signed("ROOT", "ROOT", key)
+    }
+
+    /// A certificate that says who signed it; `key` is its own, and signs it.
+    fn signed(name: &str, issuer: &str, key: &PrivateKey) -> Vec<u8> {
+        let name = Name::of("US", name);
         let template = CertificateTemplate {
             serial: &[1],
-            issuer: &name.to_der(),
+            issuer: &Name::of("US", issuer).to_der(),
             subject: &name,
             not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
             not_after: "2030-01-01T00:00:00Z".parse().unwrap(),
@@ -200,12 +219,26 @@ mod tests {
     }
 
     fn authority(dir: &Path, certificate: &[u8], key: &PrivateKey) -> Result<DiskAuthority, PluginError> {
+        authority_below(dir, certificate, key, None)
+    }
+
+    fn authority_below(
+        dir: &Path,
+        certificate: &[u8],
+        key: &PrivateKey,
+        bundle: Option<&[u8]>,
+    ) -> Result<DiskAuthority, PluginError> {
+        let bundle_file_path = bundle.map(|root| {
+            let path = dir.join("roots.crt");
+            std::fs::write(&path, pem::encode("CERTIFICATE", root)).unwrap();
+            path
+        });
         std::fs::write(dir.join("ca.crt"), pem::encode("CERTIFICATE", certificate)).unwrap();
         std::fs::write(dir.join("ca.key"), pem::encode("PRIVATE KEY", &key.to_pkcs8().unwrap())).unwrap();
         let config = DiskAuthorityConfig {
             cert_file_path: dir.join("ca.crt"),
             key_file_path: dir.join("ca.key"),
-            bundle_file_path: None,
+            bundle_file_path,
         };
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap()).0;
         DiskAuthority::new(config, TrustDomain::parse("example.org").unwrap(), clock)
@@ -235,6 +268,38 @@ mod tests {
         let (key, other) =
             (PrivateKey::generate(KeyType::EcP256).unwrap(), PrivateKey::generate(KeyType::EcP256).unwrap());
         let error = authority(dir.path(), &root(&key), &other).err().unwrap();
-        assert!(error.to_string().contains("matches private key"), "{error}");
+        assert!(error.to_string().ends_with("certificate and private key do not match"), "{error}");
+    }
+
+    #[test]
+    fn certificate_of_an_issuer_that_is_not_there_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, other) =
+            (PrivateKey::generate(KeyType::EcP256).unwrap(), PrivateKey::generate(KeyType::EcP256).unwrap());
+        let ca = signed("CA", "ROOT", &key);
+        assert!(authority_below(dir.path(), &ca, &key, Some(&root(&key))).is_ok());
+        let error = authority_below(dir.path(), &ca, &key, Some(&root(&other))).err().unwrap();
+        let text = "certificate cannot be validated with the provided bundle or is not self-signed";
+        assert!(error.to_string().ends_with(text), "{error}");
+    }
+
+    #[tokio::test]
+    async fn ca_signs_on_while_its_files_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, ca) =
+            (PrivateKey::generate(KeyType::EcP256).unwrap(), PrivateKey::generate(KeyType::EcP256).unwrap());
+        let (first, second) = (root(&key), PrivateKey::generate(KeyType::EcP256).unwrap());
+        let authority = authority(dir.path(), &first, &key).unwrap();
+        let uris = ["spiffe://example.org".to_owned()];
+        let csr = self_signed_csr(&ca, &Name::of("US", "SPIFFE"), &uris, &[]).unwrap();
+        let signs = async || {
+            let minted = authority.mint_x509_ca(&csr, Duration::from_hours(1)).await.unwrap();
+            minted.upstream_roots[0].certificate.clone()
+        };
+        let next = root(&second);
+        std::fs::write(dir.path().join("ca.crt"), pem::encode("CERTIFICATE", &next)).unwrap();
+        assert_eq!(signs().await, first, "certificate and key don't belong together");
+        std::fs::write(dir.path().join("ca.key"), pem::encode("PRIVATE KEY", &second.to_pkcs8().unwrap())).unwrap();
+        assert_eq!(signs().await, next);
     }
 }

@@ -13,6 +13,7 @@ const MASKS: &[(&str, &str)] = &[
     (r#""(expires_at|created_at|issued_at|x509svid_expires_at)": ?"\d+""#, r#""$1":<time>"#),
     (r#"("sequence_number": ?|"spiffe_sequence": ?)"?\d+"?"#, "$1<n>"),
     (r"(?m)^(Serial number +: ).+$", "$1<n>"),
+    (r"(?m)^(  Authority ID: ).+$", "$1<id>"),
     // 1.13 doesn't know these of 1.15.
     (r#""wit_authorities":\[\],"#, ""),
     (r"(?m)^Agent version +: .+\n", ""),

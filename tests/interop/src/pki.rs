@@ -13,6 +13,8 @@ use crate::peer;
 pub struct NodePki {
     /// The authority's certificate.
     pub authority: PathBuf,
+    /// The authority's private key.
+    pub authority_key: PathBuf,
     /// The node's certificate.
     pub certificate: PathBuf,
     /// The node's private key.
@@ -36,7 +38,7 @@ pub fn node(folder: &Path, name: &str) -> Result<NodePki> {
         None,
     )?;
     request(&key, &certificate, &subject, &["keyUsage=critical,digitalSignature"], Some((&authority, &ca_key)))?;
-    Ok(NodePki { authority, certificate, key })
+    Ok(NodePki { authority, authority_key: ca_key, certificate, key })
 }
 
 fn request(key: &Path, out: &Path, subject: &str, extensions: &[&str], issuer: Option<(&Path, &Path)>) -> Result<()> {

@@ -22,6 +22,8 @@ pub struct ServerSettings {
     pub x509pop_authorities: Option<PathBuf>,
     /// Keys of the datastore; an SQLite file when there are none.
     pub datastore: Option<String>,
+    /// Further plugins, whole blocks.
+    pub plugins: String,
     /// As in production and to be measured: it logs at INFO and limits no rates.
     pub measured: bool,
 }
@@ -202,7 +204,7 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
     });
     let production = "  log_level = \"INFO\"\n  ratelimit { attestation = false, signing = false }";
     let level = if settings.measured { production } else { "  log_level = \"DEBUG\"" };
-    let (lines, keys) = (&settings.lines, data.join("keys.json"));
+    let (lines, plugins, keys) = (&settings.lines, &settings.plugins, data.join("keys.json"));
     let sqlite = || format!("database_type = \"sqlite3\" connection_string = {:?}", data.join("datastore.sqlite3"));
     let datastore = settings.datastore.clone().unwrap_or_else(sqlite);
     format!(
@@ -219,7 +221,7 @@ plugins {{
   DataStore "sql" {{ plugin_data {{ {datastore} }} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = {keys:?} }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
-{x509pop}}}
+{x509pop}{plugins}}}
 "#
     )
 }

@@ -2,6 +2,8 @@
 
 #[path = "interop/attestation.rs"]
 mod attestation;
+#[path = "interop/authorities.rs"]
+mod authorities;
 #[path = "interop/certificates.rs"]
 mod certificates;
 #[path = "interop/cli.rs"]

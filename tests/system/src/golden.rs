@@ -44,9 +44,6 @@ pub struct Sockets {
     pub admin: String,
 }
 
-/// Commands whose feature this product does not have yet.
-const LATER: [&str; 2] = ["localauthority ", "upstreamauthority "];
-
 /// All recorded cases.
 ///
 /// # Errors
@@ -63,11 +60,6 @@ pub fn cases() -> Result<Vec<Case>> {
 }
 
 impl Case {
-    /// Whether the product has the command.
-    pub fn is_available(&self) -> bool {
-        LATER.iter().all(|later| !self.arguments.starts_with(later))
-    }
-
     /// The arguments, with the socket behind the command's words and `uid` as the caller's user ID.
     pub fn arguments(&self, sockets: &Sockets, uid: u32) -> Vec<String> {
         let caller = |word: &str| word.replace("unix:uid:0", &format!("unix:uid:{uid}"));
@@ -137,7 +129,6 @@ mod tests {
     fn the_record_has_all_its_cases() {
         let cases = cases().unwrap();
         assert_eq!(cases.len(), 92);
-        assert_eq!(cases.iter().filter(|case| !case.is_available()).count(), 7);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Lives of a server and its agents: joining, issuing, a changed entry, eviction, a ban, an orderly end.
+//! Lives of a server and its agents: joining, issuing, authorities rotated by request, a changed entry, eviction, a ban, an
+//! orderly end.
 
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
@@ -6,6 +7,7 @@ use steeple_crypto::pem;
 
 use crate::authority::Authority;
 use crate::dev::free_port;
+use crate::forced;
 use crate::pair::{Pair, Program};
 use crate::rig::{TRUST_DOMAIN, uid};
 
@@ -35,13 +37,13 @@ impl Life {
         Ok((server.log(), format!("{evicted}{banned}")))
     }
 
-    /// Leads the life of agents that can attest again, and of a server whose authorities are short-lived; both write JSON.
+    /// Leads the life of agents that can attest again; they and their server write JSON.
     ///
     /// # Errors
     /// With the log of whoever did not do what was asked.
     pub fn lead_again() -> Result<(String, String)> {
         let mut pair = Pair::new()?;
-        let lines = "log_format = \"JSON\"\n audit_log_enabled = true\n agent_ttl = \"20s\"\n ca_ttl = \"1m\"";
+        let lines = "log_format = \"JSON\"\n audit_log_enabled = true\n agent_ttl = \"20s\"\n ca_ttl = \"5m\"";
         lines.clone_into(&mut pair.server_lines);
         pair.server_blocks = listeners()?;
         pair.agent_blocks = listeners()?;
@@ -77,6 +79,7 @@ impl Life {
         let fetched = self.pair.workload("one", "api fetch jwt", &["-audience", "a"])?;
         ensure!(fetched.exit == 0, "{fetched:?}");
         agent.wait_for(|| Ok(says("Updating expiring SVIDs in cache")))?;
+        forced::rotate(&self.pair, &mut agent, "one")?;
         self.ask("entry update", &Self::entry(&id, &[]))?;
         agent.wait_for(|| Ok(says("Updating SVIDs with outdated")))?;
         self.ask("entry delete", &["-entryID", "one"].map(str::to_owned))?;
@@ -132,6 +135,7 @@ impl Life {
         let fetched = self.pair.workload("one", "api fetch jwt", &["-audience", "a"])?;
         ensure!(fetched.exit == 0, "{fetched:?}");
         agent.wait_for(|| Ok(agent_says(&self.pair, "one", "Renewing X509-SVID")))?;
+        forced::rotate(&self.pair, &mut agent, "one")?;
         self.ask("entry update", &Self::entry(&host, &[]))?;
         agent.wait_for(|| Ok(agent_says(&self.pair, "one", "Updating SVIDs with outdated")))?;
         self.ask("entry delete", &["-entryID", "one"].map(str::to_owned))?;

@@ -17,6 +17,7 @@ pub fn mask(text: &str) -> String {
         (r"(Received \d+ svids? after )\S+", "$1<dur>"),
         (r"(?m)^(  Uptime):.*$", "$1"),
         (r"/tmp/spire-(server|agent)\b", "/tmp/BIN"),
+        (r"\b[0-9a-f]{40}\b", "<skid>"),
     ];
     let masked = steps.iter().fold(text.to_owned(), |text, (pattern, mask)| replaced(&text, pattern, mask));
     let values = format!(r#""({VALUES})": ?("[^"]*"|\[[^\]]*\])"#);
@@ -60,6 +61,7 @@ mod tests {
             ("\"x5c\": [\n  \"MII\"\n ]\n", "\"x5c\":<v>\n"),
             ("  Uptime:    5s\n  Registered", "  Uptime\n  Registered"),
             ("dial unix ///tmp/spire-server/private", "dial unix ///tmp/BIN/private"),
+            ("{\"authority_id\":\"f2f95280f555c4ada8c7fb829df3f50d9c8e7640\"}", "{\"authority_id\":\"<skid>\"}"),
         ] {
             assert_eq!(mask(text), masked);
         }

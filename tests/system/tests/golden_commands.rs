@@ -8,7 +8,7 @@ fn commands_say_what_was_recorded_from_spire() {
     let rig = Rig::start().unwrap();
     let sockets = rig.sockets();
     let mut differences = Vec::new();
-    for case in cases().unwrap().iter().filter(|case| case.is_available()) {
+    for case in &cases().unwrap() {
         let arguments = case.arguments(&sockets, uid());
         let outcome = rig.run(&format!("spire-{}", case.program), &arguments).unwrap();
         differences.extend(case.difference(&outcome, uid()));

@@ -7,30 +7,16 @@ mod entry;
 mod federation;
 mod healthcheck;
 mod jwt;
+mod local_authority;
 mod parse;
 mod token;
+mod upstream_authority;
 mod x509;
 
 use super::call::Command;
 use super::dispatch::{Kind, Row};
 use super::logger;
 use super::target::Target;
-
-/// SPIRE's commands whose features come later.
-const LATER: [(&str, &str); 12] = [
-    ("localauthority jwt activate", "Activates a prepared JWT authority"),
-    ("localauthority jwt prepare", "Prepares a JWT authority"),
-    ("localauthority jwt revoke", "Revokes the old JWT authority"),
-    ("localauthority jwt show", "Shows the JWT authorities"),
-    ("localauthority jwt taint", "Taints the old JWT authority"),
-    ("localauthority x509 activate", "Activates a prepared X.509 authority"),
-    ("localauthority x509 prepare", "Prepares an X.509 authority"),
-    ("localauthority x509 revoke", "Revokes the old X.509 authority"),
-    ("localauthority x509 show", "Shows the X.509 authorities"),
-    ("localauthority x509 taint", "Taints the old X.509 authority"),
-    ("upstreamauthority revoke", "Revokes an authority of the upstream"),
-    ("upstreamauthority taint", "Taints an authority of the upstream"),
-];
 
 /// All commands but those that run or check the server.
 pub(crate) fn rows() -> Vec<Row> {
@@ -63,8 +49,30 @@ pub(crate) fn rows() -> Vec<Row> {
         row("x509 mint", "Mints an X.509-SVID", || Box::new(x509::Mint::default())),
     ];
     rows.extend(federation_rows());
-    rows.extend(LATER.map(|(path, synopsis)| Row { path, synopsis, kind: Kind::Later }));
+    rows.extend(authority_rows());
     rows
+}
+
+fn authority_rows() -> [Row; 12] {
+    use local_authority::{Activate, Prepare, Revoke, Show, Taint, jwt, x509};
+    [
+        row("localauthority jwt activate", "Lets the prepared JWT authority sign", jwt::<Activate>),
+        row("localauthority jwt prepare", "Prepares a JWT authority", jwt::<Prepare>),
+        row("localauthority jwt revoke", "Removes the tainted JWT authority from the bundle", jwt::<Revoke>),
+        row("localauthority jwt show", "Shows the JWT authorities", jwt::<Show>),
+        row("localauthority jwt taint", "Has what the old JWT authority signed replaced", jwt::<Taint>),
+        row("localauthority x509 activate", "Lets the prepared X.509 authority sign", x509::<Activate>),
+        row("localauthority x509 prepare", "Prepares an X.509 authority", x509::<Prepare>),
+        row("localauthority x509 revoke", "Removes the tainted X.509 authority from the bundle", x509::<Revoke>),
+        row("localauthority x509 show", "Shows the X.509 authorities", x509::<Show>),
+        row("localauthority x509 taint", "Has what the old X.509 authority signed replaced", x509::<Taint>),
+        row("upstreamauthority revoke", "Removes a tainted upstream authority from the bundle", || {
+            Box::new(upstream_authority::Revoke::default())
+        }),
+        row("upstreamauthority taint", "Has what an upstream authority of the old one signed replaced", || {
+            Box::new(upstream_authority::Taint::default())
+        }),
+    ]
 }
 
 fn federation_rows() -> [Row; 6] {

@@ -173,6 +173,7 @@ impl Manager {
             let (svid, reattestable) = (svid.chain.clone(), svid.reattestable);
             *remembered = Remembered { svid, bundle, reattestable, bootstrapping: Bootstrapping::OVER };
         })?;
+        self.taints.of_agent = false;
         Ok(self.show(Arc::new(svid)))
     }
 
@@ -198,10 +199,12 @@ impl Manager {
         Ok(())
     }
 
-    /// Renews the agent's own SVID when half of its life is over, by attesting again where that is the way.
+    /// Renews the agent's own SVID when half of its life is over or an authority that it comes from was tainted, by attesting
+    /// again where that is the way.
     pub(super) async fn keep_membership(&mut self) -> Result<(), Status> {
         let now = self.core.clock.now();
-        let Some(current) = self.core.tls.svid().filter(|svid| svid.is_due(now, random::fraction())) else {
+        let is_due = |svid: &Arc<AgentSvid>| self.taints.of_agent || svid.is_due(now, random::fraction());
+        let Some(current) = self.core.tls.svid().filter(is_due) else {
             return Ok(());
         };
         let renewed = if current.reattestable { self.attest_again().await } else { self.renew(&current).await };

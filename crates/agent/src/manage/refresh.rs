@@ -41,6 +41,7 @@ impl Manager {
         let bundles = self.in_time(fetch_bundles(channel, federated)).await?;
         let own = bundles.get(&core.settings.trust_domain);
         let own = own.ok_or_else(|| Status::internal("the server's bundle is of another trust domain"))?;
+        self.hear_taints(own);
         self.follow(own)?;
         for (id, entry) in &entries {
             tell_change(id, known.get(id).map(Arc::as_ref), entry);

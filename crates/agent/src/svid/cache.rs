@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use steeple_crypto::verify::leads_to;
+use steeple_crypto::x509::Certificate;
 use steeple_types::{Bundle, Entry, EntryId, Selector, TrustDomain};
 use tokio::sync::watch;
 use tracing::debug;
@@ -25,6 +27,14 @@ pub(crate) struct X509Identity {
     pub(crate) revision_number: i64,
     /// When that entry was created: an entry made anew under an old ID is another one.
     pub(crate) created_at: Timestamp,
+}
+
+impl X509Identity {
+    /// Whether one of `authorities` is at the upper end of its chain.
+    pub(crate) fn comes_from(&self, authorities: &[Certificate]) -> bool {
+        let chain: Vec<Certificate> = self.chain.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+        leads_to(&chain, authorities)
+    }
 }
 
 /// An entry with its X.509-SVID, if there is one.
@@ -75,6 +85,8 @@ pub(crate) struct Cache {
     state: watch::Sender<Arc<Snapshot>>,
     limit: usize,
     demand: Mutex<HashMap<EntryId, Demand>>,
+    /// Entries whose SVIDs come from a tainted authority: they are given until they are replaced, as soon as possible.
+    tainted: Mutex<HashSet<EntryId>>,
     tick: AtomicU64,
     /// Wakes the sync loop when somebody waits for an SVID that is not there.
     wanted: tokio::sync::Notify,
@@ -94,6 +106,7 @@ impl Cache {
             state: watch::Sender::new(Arc::new(snapshot)),
             limit,
             demand: Mutex::default(),
+            tainted: Mutex::default(),
             tick: AtomicU64::new(1),
             wanted: tokio::sync::Notify::new(),
         }
@@ -134,11 +147,30 @@ impl Cache {
         });
     }
 
+    /// Has those of the SVIDs of `entries` replaced that come from one of `authorities`; yields how many.
+    pub(crate) fn taint(&self, entries: &[EntryId], authorities: &[Certificate]) -> usize {
+        let snapshot = self.snapshot();
+        let is_tainted = |id: &&EntryId| {
+            let svid = snapshot.identities.get(*id).and_then(|identity| identity.svid.as_ref());
+            svid.is_some_and(|svid| svid.comes_from(authorities))
+        };
+        let found: Vec<EntryId> = entries.iter().filter(is_tainted).cloned().collect();
+        let count = found.len();
+        self.tainted.lock().extend(found);
+        count
+    }
+
+    /// Whether the SVID of an entry comes from a tainted authority.
+    pub(crate) fn is_tainted(&self, id: &EntryId) -> bool {
+        self.tainted.lock().contains(id)
+    }
+
     /// Takes over what a server told that took the place of another: SVIDs of before are of no use any more.
     pub(crate) fn begin_anew(&self, entries: &Entries, bundles: Bundles) {
         let without_svid =
             |(id, entry): (&EntryId, &Arc<Entry>)| (id.clone(), Identity { entry: Arc::clone(entry), svid: None });
         let identities = entries.iter().map(without_svid).collect();
+        self.tainted.lock().clear();
         self.state.send_modify(|state| {
             *state = Arc::new(Snapshot { trust_domain: state.trust_domain.clone(), identities, bundles });
         });
@@ -147,6 +179,7 @@ impl Cache {
     /// Puts renewed SVIDs in their places, and drops those that have expired or are kept by nobody.
     pub(crate) fn put(&self, renewed: Vec<(EntryId, X509Identity)>, now: Timestamp) {
         let kept = self.kept();
+        self.tainted.lock().retain(|id| kept.contains(id) && renewed.iter().all(|(renewed, _)| renewed != id));
         self.state.send_if_modified(|state| {
             let dead = |(id, identity): (&EntryId, &Identity)| {
                 let Some(svid) = &identity.svid else { return false };
@@ -238,5 +271,73 @@ impl Drop for DemandGuard {
                 demand.subscribers = demand.subscribers.saturating_sub(1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steeple_crypto::keys::{KeyType, PrivateKey};
+    use steeple_crypto::x509::{CertificateTemplate, Name, Purpose};
+    use steeple_types::SpiffeId;
+
+    use super::*;
+
+    /// A root and a leaf of it, DER.
+    fn root_and_leaf() -> (Certificate, Vec<u8>) {
+        let (key, name) = (PrivateKey::generate(KeyType::EcP256).unwrap(), Name::of("US", "ROOT"));
+        let make = |purpose| {
+            let template = CertificateTemplate {
+                serial: &[1],
+                issuer: &name.to_der(),
+                subject: &name,
+                not_before: Timestamp::UNIX_EPOCH,
+                not_after: Timestamp::UNIX_EPOCH,
+                public_key: key.public_key(),
+                authority_key_id: &[],
+                purpose,
+                uris: &[],
+                dns_names: &[],
+                signature: key.public_key().certificate_signature().unwrap(),
+            };
+            let unsigned = template.encode();
+            let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
+            unsigned.finish(&signature)
+        };
+        (Certificate::from_der(&make(Purpose::Ca)).unwrap(), make(Purpose::Leaf))
+    }
+
+    fn identity(leaf: &[u8]) -> X509Identity {
+        X509Identity {
+            chain: vec![leaf.to_vec()],
+            key: Zeroizing::new(Vec::new()),
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::MAX,
+            revision_number: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn tainted_svid_stays_until_another_takes_its_place() {
+        let trust_domain = TrustDomain::parse("example.org").unwrap();
+        let cache = Cache::new(trust_domain, Bundles::new(), 10);
+        let ids = ["old", "new"].map(|id| EntryId::parse(id).unwrap());
+        let entries = ids.iter().map(|id| {
+            let spiffe_id = SpiffeId::parse(&format!("spiffe://example.org/{id}")).unwrap();
+            let entry =
+                Entry::new(id.clone(), spiffe_id.clone(), spiffe_id, [].into_iter().collect(), Timestamp::UNIX_EPOCH);
+            (id.clone(), Arc::new(entry))
+        });
+        cache.take_over(&entries.collect(), Bundles::new());
+        let ((tainted, old), (_, new)) = (root_and_leaf(), root_and_leaf());
+        let [of_old, of_new] = ids.clone();
+        cache.put(vec![(of_old.clone(), identity(&old)), (of_new.clone(), identity(&new))], Timestamp::UNIX_EPOCH);
+        assert_eq!(cache.taint(&ids, &[tainted]), 1);
+        assert!(cache.is_tainted(&of_old) && !cache.is_tainted(&of_new));
+        assert_eq!(cache.snapshot().svid_count(), 2);
+        cache.put(Vec::new(), Timestamp::UNIX_EPOCH);
+        assert!(cache.is_tainted(&of_old));
+        cache.put(vec![(of_old.clone(), identity(&new))], Timestamp::UNIX_EPOCH);
+        assert!(!cache.is_tainted(&of_old));
     }
 }

@@ -1,10 +1,11 @@
 //! JWT-SVIDs: kept until half of their life is over, and handed out beyond that while the server is away.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use steeple_crypto::jws;
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
 use steeple_types::{Entry, SpiffeId};
@@ -16,6 +17,8 @@ use crate::server::{CALL_DEADLINE, ServerConnection};
 #[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) compact: String,
+    /// The authority that signed it.
+    key_id: String,
     issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
 }
@@ -32,6 +35,8 @@ pub(crate) struct JwtCache {
 struct Tokens {
     by_key: HashMap<Key, (Token, u64)>,
     tick: u64,
+    /// Authorities whose tokens are not kept.
+    tainted: BTreeSet<String>,
 }
 
 impl JwtCache {
@@ -46,6 +51,21 @@ impl JwtCache {
     /// Forgets the tokens of IDs that the agent serves no more.
     pub(crate) fn keep_only(&self, ids: &HashSet<&SpiffeId>) {
         self.tokens.lock().by_key.retain(|(id, _), _| ids.contains(id));
+    }
+
+    /// Drops the tokens of `tainted` authorities, and keeps none of them from now on; yields how many of each were dropped.
+    pub(crate) fn taint(&self, tainted: BTreeSet<String>) -> BTreeMap<String, usize> {
+        let mut tokens = self.tokens.lock();
+        let mut dropped = BTreeMap::new();
+        tokens.by_key.retain(|_, (token, _)| {
+            let kept = !tainted.contains(&token.key_id);
+            if !kept {
+                *dropped.entry(token.key_id.clone()).or_default() += 1;
+            }
+            kept
+        });
+        tokens.tainted = tainted;
+        dropped
     }
 
     /// Forgets all tokens.
@@ -95,6 +115,9 @@ impl JwtCache {
 
     fn put(&self, key: Key, token: Token) {
         let mut tokens = self.tokens.lock();
+        if tokens.tainted.contains(&token.key_id) {
+            return;
+        }
         tokens.tick += 1;
         let tick = tokens.tick;
         tokens.by_key.insert(key, (token, tick));
@@ -112,5 +135,35 @@ async fn ask(server: &ServerConnection, entry: &Entry, audience: &[String]) -> R
     let svid = SvidClient::new(channel).new_jwtsvid(request).await?.into_inner().svid;
     let svid = svid.ok_or_else(|| Status::internal("the server's answer holds no JWT-SVID"))?;
     let time = |second| Timestamp::from_second(second).map_err(|_| Status::internal("JWT-SVID has an impossible time"));
-    Ok(Token { compact: svid.token, issued_at: time(svid.issued_at)?, expires_at: time(svid.expires_at)? })
+    let key_id = jws::Token::parse(&svid.token).map(|token| token.key_id().to_owned()).unwrap_or_default();
+    Ok(Token { compact: svid.token, key_id, issued_at: time(svid.issued_at)?, expires_at: time(svid.expires_at)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(key_id: &str) -> Token {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        Token { compact: String::new(), key_id: key_id.to_owned(), issued_at: at(0), expires_at: at(300) }
+    }
+
+    fn key(audience: &str) -> Key {
+        (SpiffeId::parse("spiffe://example.org/w").unwrap(), vec![audience.to_owned()])
+    }
+
+    #[test]
+    fn tokens_of_a_tainted_authority_go_and_don_t_come_back() {
+        let cache = JwtCache::new(10);
+        for (audience, key_id) in [("a", "old"), ("b", "new"), ("c", "old")] {
+            cache.put(key(audience), token(key_id));
+        }
+        let tainted = BTreeSet::from(["old".to_owned()]);
+        assert_eq!(cache.taint(tainted.clone()), BTreeMap::from([("old".to_owned(), 2)]));
+        assert!(cache.find(&key("a")).is_none() && cache.find(&key("b")).is_some());
+        // An answer that was on its way when the taint was heard of.
+        cache.put(key("a"), token("old"));
+        assert!(cache.find(&key("a")).is_none());
+        assert!(cache.taint(tainted).is_empty());
+    }
 }

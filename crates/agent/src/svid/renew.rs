@@ -66,17 +66,22 @@ enum Cause {
     Missing,
     /// Its entry has changed.
     Outdated,
+    /// It comes from a tainted authority.
+    Tainted,
     /// It is past about half of its life.
     Expiring,
 }
 
-/// The entries whose SVID is missing, out of date, or past about half of its life.
+/// The entries whose SVID is missing, out of date, tainted, or past about half of its life.
 fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
     let (snapshot, kept) = (cache.snapshot(), cache.kept());
     let cause = |entry: &Entry, svid: Option<&X509Identity>| {
         let Some(svid) = svid else { return Some(Cause::Missing) };
         if svid.revision_number != entry.revision_number || svid.created_at != entry.created_at {
             return Some(Cause::Outdated);
+        }
+        if cache.is_tainted(&entry.id) {
+            return Some(Cause::Tainted);
         }
         past_half(svid.issued_at, svid.expires_at, now, random::fraction()).then_some(Cause::Expiring)
     };

@@ -28,6 +28,7 @@ mod rebootstrap;
 mod sds;
 mod sds_delta;
 mod servers;
+mod taints;
 mod validate_jwt;
 mod wire;
 mod workload_api;

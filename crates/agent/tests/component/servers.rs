@@ -14,6 +14,7 @@ use steeple_keys::MemoryKeys;
 use steeple_net::{Peer, UnixPeer};
 use steeple_node_attest::join_token::JoinTokenServer;
 use steeple_proto::spire::api::server as pb;
+use steeple_proto::spire::api::server::localauthority::v1 as authority;
 use steeple_proto::spire::api::types;
 use steeple_runtime::Shutdown;
 use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, Settings};
@@ -177,6 +178,15 @@ calls! {
     create_entries(entry::entry_client::EntryClient, batch_create_entry, pb::entry::v1::BatchCreateEntryRequest, pb::entry::v1::BatchCreateEntryResponse);
     update_entries(entry::entry_client::EntryClient, batch_update_entry, pb::entry::v1::BatchUpdateEntryRequest, pb::entry::v1::BatchUpdateEntryResponse);
     delete_entries(entry::entry_client::EntryClient, batch_delete_entry, pb::entry::v1::BatchDeleteEntryRequest, pb::entry::v1::BatchDeleteEntryResponse);
+    prepare_x509(localauthority::local_authority_client::LocalAuthorityClient, prepare_x509_authority, authority::PrepareX509AuthorityRequest, authority::PrepareX509AuthorityResponse);
+    activate_x509(localauthority::local_authority_client::LocalAuthorityClient, activate_x509_authority, authority::ActivateX509AuthorityRequest, authority::ActivateX509AuthorityResponse);
+    show_x509(localauthority::local_authority_client::LocalAuthorityClient, get_x509_authority_state, authority::GetX509AuthorityStateRequest, authority::GetX509AuthorityStateResponse);
+    taint_x509(localauthority::local_authority_client::LocalAuthorityClient, taint_x509_authority, authority::TaintX509AuthorityRequest, authority::TaintX509AuthorityResponse);
+    revoke_x509(localauthority::local_authority_client::LocalAuthorityClient, revoke_x509_authority, authority::RevokeX509AuthorityRequest, authority::RevokeX509AuthorityResponse);
+    prepare_jwt(localauthority::local_authority_client::LocalAuthorityClient, prepare_jwt_authority, authority::PrepareJwtAuthorityRequest, authority::PrepareJwtAuthorityResponse);
+    activate_jwt(localauthority::local_authority_client::LocalAuthorityClient, activate_jwt_authority, authority::ActivateJwtAuthorityRequest, authority::ActivateJwtAuthorityResponse);
+    show_jwt(localauthority::local_authority_client::LocalAuthorityClient, get_jwt_authority_state, authority::GetJwtAuthorityStateRequest, authority::GetJwtAuthorityStateResponse);
+    taint_jwt(localauthority::local_authority_client::LocalAuthorityClient, taint_jwt_authority, authority::TaintJwtAuthorityRequest, authority::TaintJwtAuthorityResponse);
     mint_jwt(svid::svid_client::SvidClient, mint_jwtsvid, pb::svid::v1::MintJwtsvidRequest, pb::svid::v1::MintJwtsvidResponse);
 }
 

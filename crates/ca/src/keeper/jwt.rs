@@ -1,123 +1,122 @@
-//! JWT authorities in their slots.
+//! JWT authorities: keys, published in the bundle or by the upstream authority.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
+use steeple_crypto::keys::{KeyType, Signer};
 use steeple_crypto::random;
-use steeple_plugin::JwtKeyPublication;
+use steeple_plugin::{ErrorClass, JwtKeyPublication, PluginError};
 use steeple_proto::spire::journal::JwtKeyEntry;
 use steeple_types::JwtAuthority;
-use tracing::{debug, info};
+use tracing::warn;
 
-use super::{Keeper, KeeperError, logged};
+use super::kind::{AuthorityKind, Kind, Made};
+use super::means::Means;
+use super::{CaConfig, KeeperError};
 use crate::journal::stored;
 use crate::slot::{Authority, SlotName, Status};
 use crate::{IssueError, JwtIssuer};
 
 /// Length of a `kid` that is made here.
 const KEY_ID_LENGTH: usize = 32;
+/// Longest the upstream authority may take to publish a key.
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A JWT authority.
-#[derive(Clone)]
-pub(crate) struct JwtSlot {
-    pub(crate) issuer: Arc<JwtIssuer>,
-    pub(crate) key_id: String,
-    pub(crate) issued_at: Timestamp,
-    pub(crate) not_after: Timestamp,
-}
+/// SPIRE's warning of an upstream authority that publishes no JWT keys.
+const UNPUBLISHED: &str = "UpstreamAuthority plugin does not support JWT-SVIDs. Workloads managed by this server may have \
+                           trouble communicating with workloads outside this cluster when using JWT-SVIDs.";
 
-impl Authority for JwtSlot {
-    fn id(&self) -> String {
-        self.key_id.clone()
+/// The JWT authorities.
+pub(super) struct Jwt;
+
+#[async_trait]
+impl Kind for Jwt {
+    type Issuer = JwtIssuer;
+    type Entry = JwtKeyEntry;
+    type Publication = JwtAuthority;
+
+    const KIND: AuthorityKind = AuthorityKind::Jwt;
+    const CALLED: &'static str = "JWT key";
+
+    fn key_id(slot: SlotName) -> String {
+        format!("JWT-Signer-{}", slot.as_str())
     }
 
-    fn issued_at(&self) -> Timestamp {
-        self.issued_at
+    fn key_type(config: &CaConfig) -> KeyType {
+        config.jwt_key_type
     }
 
-    fn not_after(&self) -> Timestamp {
-        self.not_after
+    fn is_enabled(config: &CaConfig) -> bool {
+        config.jwt_enabled
     }
-}
 
-pub(crate) fn key_id(slot: SlotName) -> String {
-    format!("JWT-Signer-{}", slot.as_str())
-}
-
-impl Keeper {
-    pub(super) async fn prepare_jwt(&mut self) -> Result<(), KeeperError> {
-        let slot = self.jwt.free_name();
-        debug!(slot = slot.as_str(), subsystem_name = "ca_manager", "Preparing JWT key");
-        let issued_at = self.clock.now();
-        let not_after = issued_at + self.config.ca_ttl;
-        let key = self.keys.generate_key(&key_id(slot), self.config.jwt_key_type).await?;
+    async fn make(
+        means: &Means,
+        signer: Arc<dyn Signer>,
+        slot: SlotName,
+        issued_at: Timestamp,
+    ) -> Result<Made<Self>, KeeperError> {
+        let not_after = issued_at + means.config.ca_ttl;
         let kid = random::alphanumeric(KEY_ID_LENGTH).map_err(|error| IssueError::X509(error.into()))?;
-        let authority = JwtAuthority {
+        let publication = JwtAuthority {
             key_id: kid.clone(),
-            public_key: key.signer.public_key().spki().to_vec(),
+            public_key: signer.public_key().spki().to_vec(),
             expires_at: Some(not_after),
             tainted: false,
         };
-        let public_key = authority.public_key.clone();
-        self.publish_jwt(authority).await?;
-        self.journal.add_jwt(JwtKeyEntry {
+        let entry = JwtKeyEntry {
             slot_id: slot.as_str().to_owned(),
             issued_at: issued_at.as_second(),
             not_after: not_after.as_second(),
             kid: kid.clone(),
-            public_key,
+            public_key: publication.public_key.clone(),
             status: stored(Status::Prepared).into(),
             authority_id: kid.clone(),
-        });
-        self.store_journal().await?;
-        info!(
-            expiration = logged(not_after),
-            issued_at = logged(issued_at),
-            local_authority_id = kid,
-            slot = slot.as_str(),
-            subsystem_name = "ca_manager",
-            "JWT key prepared"
-        );
-        let issuer = JwtIssuer::new(key.signer, kid.clone(), not_after, self.config.jwt_issuer.clone());
-        self.jwt.prepared(JwtSlot { issuer: Arc::new(issuer), key_id: kid, issued_at, not_after });
-        Ok(())
+        };
+        let issuer = Arc::new(JwtIssuer::new(signer, kid.clone(), not_after, means.config.jwt_issuer.clone()));
+        let authority = Authority { issuer, id: kid, issued_at, not_after, upstream_authority_id: None };
+        Ok(Made { authority, entry, publication })
     }
 
-    async fn publish_jwt(&self, authority: JwtAuthority) -> Result<(), KeeperError> {
+    async fn publish(means: &mut Means, authority: JwtAuthority) -> Result<(), KeeperError> {
         let mut keys = vec![authority.clone()];
-        if let Some(upstream) = &self.upstream
-            && let JwtKeyPublication::Published(all) = upstream.publish_jwt_key(&authority).await?
-        {
-            keys = all;
+        if let Some(upstream) = means.upstream.clone() {
+            let publishing = means.clock.timeout(PUBLISH_DEADLINE, upstream.publish_jwt_key(&authority));
+            let late = |late: steeple_clock::Elapsed| {
+                PluginError::new("upstreamauthority", upstream.name(), ErrorClass::Unavailable, late.to_string())
+            };
+            match publishing.await.unwrap_or_else(|elapsed| Err(late(elapsed)))? {
+                JwtKeyPublication::Published(all) => keys = all,
+                JwtKeyPublication::Unsupported if !means.warned_of_jwt => {
+                    warn!(plugin_name = upstream.name(), subsystem_name = "ca_manager", "{UNPUBLISHED}");
+                    means.warned_of_jwt = true;
+                }
+                JwtKeyPublication::Unsupported => {}
+            }
         }
-        self.store.publish(Vec::new(), keys).await?;
+        means.store.publish(Vec::new(), keys).await?;
         Ok(())
     }
 
-    pub(super) async fn activate_jwt(&mut self) -> Result<(), KeeperError> {
-        let Some(waiting) = self.jwt.waiting().map(|slot| slot.authority.id()) else { return Ok(()) };
-        self.store.record_activation("jwt", &waiting).await?;
-        if let Some(active) = &self.jwt.active {
-            self.journal.mark_jwt(&active.authority.id(), Status::Old);
+    fn restore(
+        entry: &JwtKeyEntry,
+        signer: &Arc<dyn Signer>,
+        config: &CaConfig,
+        now: Timestamp,
+    ) -> Option<Authority<JwtIssuer>> {
+        let not_after = Timestamp::from_second(entry.not_after).ok()?;
+        if signer.public_key().spki() != entry.public_key || not_after <= now {
+            return None;
         }
-        self.journal.mark_jwt(&waiting, Status::Active);
-        let Some(slot) = self.jwt.activate() else { return Ok(()) };
-        let authority = &slot.authority;
-        info!(
-            expiration = logged(authority.not_after),
-            issued_at = logged(authority.issued_at),
-            local_authority_id = authority.key_id,
-            slot = slot.name.as_str(),
-            subsystem_name = "ca_manager",
-            "JWT key activated"
-        );
-        self.store_journal().await?;
-        self.announce_jwt();
-        Ok(())
-    }
-
-    pub(super) fn announce_jwt(&self) {
-        let issuer = self.jwt.active.as_ref().filter(|_| self.config.jwt_enabled);
-        self.jwt_issuer.send_replace(issuer.map(|slot| Arc::clone(&slot.authority.issuer)));
+        let issuer = JwtIssuer::new(Arc::clone(signer), entry.kid.clone(), not_after, config.jwt_issuer.clone());
+        Some(Authority {
+            issuer: Arc::new(issuer),
+            id: entry.kid.clone(),
+            issued_at: Timestamp::from_second(entry.issued_at).ok()?,
+            not_after,
+            upstream_authority_id: None,
+        })
     }
 }

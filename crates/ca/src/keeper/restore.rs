@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use steeple_crypto::keys::Signer;
-use steeple_crypto::x509::Certificate;
 use steeple_plugin::KeyManager;
 use steeple_proto::spire::journal::{JwtKeyEntry, X509caEntry};
 use steeple_types::Bundle;
 use tracing::{debug, info};
 
-use super::jwt::JwtSlot;
-use super::x509::X509Slot;
+use super::jwt::Jwt;
+use super::kind::Kind;
+use super::x509::X509;
 use super::{AuthorityStore, CaConfig, KeeperError};
-use crate::journal::{Journal, slot_name, status};
+use crate::journal::{Journal, JournalEntry, slot_name, status};
 use crate::slot::{Slot, SlotName, Slots};
 use crate::{JwtIssuer, X509Issuer};
 
@@ -25,8 +25,8 @@ type Keys = HashMap<String, Arc<dyn Signer>>;
 
 pub(super) struct Restored {
     pub(super) journal: Journal,
-    pub(super) x509: Slots<X509Slot>,
-    pub(super) jwt: Slots<JwtSlot>,
+    pub(super) x509: Slots<X509Issuer>,
+    pub(super) jwt: Slots<JwtIssuer>,
 }
 
 pub(super) async fn restore(
@@ -41,6 +41,12 @@ pub(super) async fn restore(
     let ids: Vec<String> = keys.values().map(|signer| hex::encode(signer.public_key().subject_key_id())).collect();
     let found = store.journals().await?.into_iter().find(|journal| ids.contains(&journal.active_x509_authority_id));
     let mut journal = if let Some(stored) = &found {
+        debug!(
+            ca_journal_id = stored.row,
+            local_authority_id = stored.active_x509_authority_id,
+            subsystem_name = "ca_manager",
+            "Found a CA journal record that matches with a local X509 authority ID"
+        );
         Journal::read(stored).map_err(|error| KeeperError::Journal(error.to_string()))?
     } else {
         info!(
@@ -50,71 +56,33 @@ pub(super) async fn restore(
         Journal::default()
     };
     let bundle = store.bundle().await?;
-    journal.retain(
-        |entry| has_upstream || bundle.as_ref().is_some_and(|bundle| has_x509(bundle, entry)),
-        |entry| bundle.as_ref().is_some_and(|bundle| bundle.jwt_authority(&entry.authority_id).is_some()),
-    );
+    let bundle = bundle.as_ref();
+    journal.retain(|entry: &X509caEntry| has_upstream || bundle.is_some_and(|bundle| has_x509(bundle, entry)));
+    journal
+        .retain(|entry: &JwtKeyEntry| bundle.is_some_and(|bundle| bundle.jwt_authority(&entry.authority_id).is_some()));
     info!(
-        jwt_keys = journal.jwt().len(),
+        jwt_keys = journal.entries::<JwtKeyEntry>().len(),
         subsystem_name = "ca_manager",
         wit_keys = 0,
-        x509_cas = journal.x509().len(),
+        x509_cas = journal.entries::<X509caEntry>().len(),
         "Journal loaded"
     );
-    let x509 =
-        latest(journal.x509(), |entry| &entry.slot_id).filter_map(|(name, entry)| x509_slot(name, entry, &keys, now));
-    let jwt = latest(journal.jwt(), |entry| &entry.slot_id)
-        .filter_map(|(name, entry)| jwt_slot(name, entry, &keys, now, config));
-    Ok(Restored { x509: Slots::restore(x509), jwt: Slots::restore(jwt), journal })
+    let x509 = slots::<X509>(&journal, &keys, config, now);
+    let jwt = slots::<Jwt>(&journal, &keys, config, now);
+    Ok(Restored { journal, x509, jwt })
 }
 
-/// The last entry of each slot.
-fn latest<E>(entries: &[E], slot_of: impl Fn(&E) -> &String) -> impl Iterator<Item = (SlotName, &E)> {
-    let find = move |name: SlotName| entries.iter().rev().find(|entry| slot_name(slot_of(entry)) == Some(name));
-    [SlotName::A, SlotName::B]
-        .into_iter()
-        .filter_map(move |name| Some((name, find(name)?)))
-        .collect::<Vec<_>>()
-        .into_iter()
+/// The slots of a kind: of each the last entry, if its key is there.
+fn slots<K: Kind>(journal: &Journal, keys: &Keys, config: &CaConfig, now: Timestamp) -> Slots<K::Issuer> {
+    let entries: &[K::Entry] = journal.entries();
+    let slot = |name: SlotName| {
+        let entry = entries.iter().rev().find(|entry| slot_name(entry.slot_id()) == Some(name))?;
+        let authority = K::restore(entry, keys.get(&K::key_id(name))?, config, now)?;
+        Some(Slot { name, status: status(entry.marked())?, authority })
+    };
+    Slots::restore([SlotName::A, SlotName::B].into_iter().filter_map(slot))
 }
 
 fn has_x509(bundle: &Bundle, entry: &X509caEntry) -> bool {
     bundle.x509_authorities.iter().any(|authority| authority.certificate == entry.certificate)
-}
-
-fn x509_slot(name: SlotName, entry: &X509caEntry, keys: &Keys, now: Timestamp) -> Option<Slot<X509Slot>> {
-    let signer = keys.get(&super::x509::key_id(name))?;
-    let certificate = Certificate::from_der(&entry.certificate).ok()?;
-    if certificate.public_key() != signer.public_key() || certificate.not_after() <= now {
-        return None;
-    }
-    let issuer = X509Issuer::new(Arc::clone(signer), &entry.certificate, entry.upstream_chain.clone()).ok()?;
-    let authority = X509Slot {
-        issuer: Arc::new(issuer),
-        issued_at: Timestamp::from_second(entry.issued_at).ok()?,
-        upstream_authority_id: entry.upstream_authority_id.clone(),
-    };
-    Some(Slot { name, status: status(entry.status())?, authority })
-}
-
-fn jwt_slot(
-    name: SlotName,
-    entry: &JwtKeyEntry,
-    keys: &Keys,
-    now: Timestamp,
-    config: &CaConfig,
-) -> Option<Slot<JwtSlot>> {
-    let signer = keys.get(&super::jwt::key_id(name))?;
-    let not_after = Timestamp::from_second(entry.not_after).ok()?;
-    if signer.public_key().spki() != entry.public_key || not_after <= now {
-        return None;
-    }
-    let issuer = JwtIssuer::new(Arc::clone(signer), entry.kid.clone(), not_after, config.jwt_issuer.clone());
-    let authority = JwtSlot {
-        issuer: Arc::new(issuer),
-        key_id: entry.kid.clone(),
-        issued_at: Timestamp::from_second(entry.issued_at).ok()?,
-        not_after,
-    };
-    Some(Slot { name, status: status(entry.status())?, authority })
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use num_bigint::BigUint;
 use steeple_types::SpiffeId;
 
+use super::csr::signature_algorithm;
 use super::{Name, X509Error, malformed, oid, time};
 use crate::der::{DerError, Reader, tag};
 use crate::digest;
@@ -155,6 +156,24 @@ impl Certificate {
     /// Whether subject and issuer are the same name.
     pub fn is_self_issued(&self) -> bool {
         self.subject_der == self.issuer_der
+    }
+
+    /// Whether `issuer` is the CA that signed this certificate. Nobody's validity is looked at.
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
+        let (named, own) = (self.authority_key_id(), issuer.subject_key_id());
+        issuer.is_ca()
+            && self.issuer_der == issuer.subject_der
+            && (named.is_empty() || own.is_empty() || named == own)
+            && self.is_signed_with(&issuer.public_key).unwrap_or(false)
+    }
+
+    /// Whether the signature is by `key`; `false` also for algorithms that this product does not know.
+    fn is_signed_with(&self, key: &PublicKey) -> Result<bool, DerError> {
+        let mut certificate = Reader::single(&self.der, tag::SEQUENCE)?;
+        let to_be_signed = certificate.expect(tag::SEQUENCE)?.whole;
+        let algorithm = signature_algorithm(certificate.expect(tag::SEQUENCE)?.content)?;
+        let signature = certificate.bit_string()?;
+        Ok(algorithm.is_some_and(|algorithm| key.verify(algorithm, to_be_signed, signature).is_ok()))
     }
 
     /// SHA-1 of the DER in hexadecimal digits, the fingerprint in IDs and selectors.

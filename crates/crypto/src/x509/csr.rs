@@ -127,7 +127,8 @@ fn requested_names(values: &[u8]) -> Result<GeneralNames, DerError> {
     Ok(names)
 }
 
-fn signature_algorithm(content: &[u8]) -> Result<Option<SignatureAlgorithm>, DerError> {
+/// The algorithm that an AlgorithmIdentifier names, if it is known here.
+pub(super) fn signature_algorithm(content: &[u8]) -> Result<Option<SignatureAlgorithm>, DerError> {
     let name = Reader::new(content).expect(tag::OID)?.content;
     let known = [
         (oid::ECDSA_SHA256, SignatureAlgorithm::EcdsaSha256),

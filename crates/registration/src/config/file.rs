@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Every key of the file; absent ones are the zero value of Go, as spire-controller-manager reads them.
@@ -50,8 +51,21 @@ pub(super) struct ControllerManagerFile {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub(super) enum GoDuration {
-    Nanoseconds(i64),
+    Nanoseconds(#[serde(deserialize_with = "whole")] i64),
     Text(String),
+}
+
+/// A whole number, however it is written: helm renders ten seconds as `1e+10`, which Go's YAML takes.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    /// From here on not every whole number is a float.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let of_float = || {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT)?;
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small enough")]
+        Some(float as i64)
+    };
+    number.as_i64().or_else(of_float).ok_or_else(|| D::Error::custom(format!("{number} is not a whole number")))
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

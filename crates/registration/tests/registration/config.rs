@@ -153,3 +153,16 @@ fn what_cannot_be_is_refused() {
         assert!(error.contains(reason), "{text}: {error}");
     }
 }
+
+#[test]
+fn nanoseconds_are_taken_as_helm_renders_them() {
+    let read = |interval: &str| {
+        ControllerManagerConfig::parse(&format!("trustDomain: a\nclusterName: c\ngcInterval: {interval}"))
+    };
+    for interval in ["1e+10", "10000000000", "10s"] {
+        assert_eq!(read(interval).unwrap().gc_interval, Duration::from_secs(10), "{interval}");
+    }
+    for interval in ["0.5", "1e+300", "true"] {
+        assert!(read(interval).is_err(), "{interval}");
+    }
+}

@@ -80,7 +80,8 @@ fn wit_disabled() -> Status {
     Failure::new(Code::Unimplemented, "WIT functionality is disabled").into()
 }
 
-fn jwt_disabled(core: &Core) -> Result<(), Failure> {
+/// Refuses what is about JWT-SVIDs when none are issued.
+pub(super) fn check_jwt(core: &Core) -> Result<(), Failure> {
     if core.settings.jwt_enabled {
         return Ok(());
     }

@@ -76,7 +76,6 @@ const fn later(method: &'static str, callers: Callers, feature: &'static str) ->
     Row { method, callers, rate: Unlimited, audit: Change, availability }
 }
 
-const ROTATION: &str = "authority rotation by request";
 const NESTING: &str = "nested servers";
 
 /// All rows.
@@ -115,23 +114,23 @@ pub const TABLE: &[Row] = &[
     row("/spire.api.server.entry.v1.Entry/GetAuthorizedEntries", Callers::AGENT, Unlimited, Read),
     row("/spire.api.server.entry.v1.Entry/SyncAuthorizedEntries", Callers::AGENT, Unlimited, Read),
 
-    later("/spire.api.server.localauthority.v1.LocalAuthority/GetJWTAuthorityState", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/PrepareJWTAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/ActivateJWTAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintJWTAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeJWTAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/GetX509AuthorityState", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/PrepareX509Authority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/ActivateX509Authority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintX509Authority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintX509UpstreamAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeX509Authority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeX509UpstreamAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/GetWITAuthorityState", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/PrepareWITAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/ActivateWITAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/TaintWITAuthority", Callers::ADMIN, ROTATION),
-    later("/spire.api.server.localauthority.v1.LocalAuthority/RevokeWITAuthority", Callers::ADMIN, ROTATION),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/GetJWTAuthorityState", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/PrepareJWTAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/ActivateJWTAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/TaintJWTAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/RevokeJWTAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/GetX509AuthorityState", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/PrepareX509Authority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/ActivateX509Authority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/TaintX509Authority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/TaintX509UpstreamAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/RevokeX509Authority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/RevokeX509UpstreamAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/GetWITAuthorityState", Callers::ADMIN, Unlimited, Read),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/PrepareWITAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/ActivateWITAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/TaintWITAuthority", Callers::ADMIN, Unlimited, Change),
+    row("/spire.api.server.localauthority.v1.LocalAuthority/RevokeWITAuthority", Callers::ADMIN, Unlimited, Change),
 
     row("/spire.api.server.logger.v1.Logger/GetLogger", Callers::LOCAL, Unlimited, Read),
     row("/spire.api.server.logger.v1.Logger/SetLogLevel", Callers::LOCAL, Unlimited, Change),

@@ -1,17 +1,19 @@
-//! Renews the server's own X.509-SVID at half of its life.
+//! Renews the server's own X.509-SVID at half of its life, or when an authority that it comes from was tainted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_audit::{Actor, Audit, EventKind};
-use steeple_ca::{Issuers, SvidProfile, X509Request};
+use steeple_ca::{Issuers, SvidProfile, X509Issuer, X509Request};
 use steeple_clock::Clock;
 use steeple_crypto::keys::{KeyType, PrivateKey};
+use steeple_crypto::taint::SeenTaints;
 use steeple_crypto::tls::certified_key;
+use steeple_crypto::x509::Certificate;
 use steeple_runtime::Shutdown;
-use steeple_types::TrustDomain;
+use steeple_types::{Bundle, TrustDomain};
 use tokio::sync::watch;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use crate::identity::ServerIdentity;
 
@@ -64,17 +66,71 @@ pub(crate) async fn server_svid(from: &Ingredients) -> Result<ServerIdentity, St
     Ok(ServerIdentity { svid, issued_at, key })
 }
 
+/// What is tainted, as far as the server's own SVID is concerned.
+#[derive(Default)]
+struct Taints {
+    seen: SeenTaints,
+    /// The tainted authorities of the bundle.
+    all: Vec<Certificate>,
+    /// Whether the SVID comes from one of them.
+    of_server: bool,
+}
+
+impl Taints {
+    fn hear(&mut self, bundle: Option<&Bundle>, current: Option<&ServerIdentity>) {
+        let authorities = bundle.map(|bundle| bundle.x509_authorities.as_slice()).unwrap_or_default();
+        let news = self.seen.news(authorities);
+        let tainted = authorities.iter().filter(|authority| authority.tainted);
+        self.all = tainted.filter_map(|authority| Certificate::from_der(&authority.certificate).ok()).collect();
+        if current.is_some_and(|current| current.comes_from(&news)) {
+            info!(
+                subsystem_name = "svid_rotator",
+                "Server SVID signed using a tainted authority, forcing rotation of the Server SVID"
+            );
+            self.of_server = true;
+        }
+    }
+
+    /// Whether the SVID is to be replaced before its time. An issuer that comes from a tainted authority too can't help: below
+    /// an upstream authority, the server may still be on its way to another one.
+    fn should_renew(&self, issuer: Option<&X509Issuer>) -> bool {
+        self.of_server && issuer.is_some_and(|issuer| !issuer.comes_from(&self.all))
+    }
+}
+
+/// Keeps the SVID in `identity` fresh; `own` is the bundle of the trust domain.
 pub(crate) async fn rotate_server_svid(
     from: Ingredients,
+    mut own: watch::Receiver<Option<Bundle>>,
     identity: watch::Sender<Option<Arc<ServerIdentity>>>,
     shutdown: Shutdown,
 ) -> Result<(), String> {
-    while shutdown.until(from.clock.sleep(INTERVAL)).await.is_some() {
-        if identity.borrow().as_ref().is_some_and(|identity| !identity.is_due(from.clock.now())) {
+    let mut taints = Taints::default();
+    own.mark_changed();
+    let mut next = from.clock.now() + INTERVAL;
+    loop {
+        let turn = async {
+            tokio::select! {
+                biased;
+                Ok(()) = own.changed() => true,
+                () = from.clock.sleep_until(next) => false,
+            }
+        };
+        let Some(bundle_changed) = shutdown.until(turn).await else { break };
+        let current = identity.borrow().clone();
+        if bundle_changed {
+            let bundle = own.borrow_and_update().clone();
+            taints.hear(bundle.as_ref(), current.as_deref());
+            continue;
+        }
+        next = from.clock.now() + INTERVAL;
+        let is_due = current.is_none_or(|current| current.is_due(from.clock.now()));
+        if !is_due && !taints.should_renew(from.issuers.x509.borrow().as_deref()) {
             continue;
         }
         match server_svid(&from).await {
             Ok(renewed) => {
+                taints.of_server = renewed.comes_from(&taints.all);
                 identity.send_replace(Some(Arc::new(renewed)));
             }
             Err(error) => error!(error, subsystem_name = "svid_rotator", "Could not rotate server SVID"),

@@ -1,5 +1,6 @@
 //! What the tests share: a server with its parts, and callers.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use steeple_crypto::x509::{Certificate, Name, self_signed_csr};
 use steeple_keys::MemoryKeys;
 use steeple_net::{Peer, Process, UnixPeer};
 use steeple_node_attest::join_token::JoinTokenServer;
-use steeple_plugin::{BundlePublisher, Notifier};
+use steeple_plugin::{BundlePublisher, Notifier, UpstreamAuthority};
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
+use steeple_runtime::Shutdown;
 use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, ServerError, Settings};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
@@ -126,6 +128,13 @@ impl Bench {
         Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await
     }
 
+    /// A server below an upstream authority.
+    pub(crate) async fn below(upstream: Arc<dyn UpstreamAuthority>) -> Self {
+        let (clock, hand) = Clock::manual(START.parse().unwrap());
+        let add = |_: &mut Settings, parts: &mut Parts| parts.upstream_authority = Some(upstream);
+        Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await.unwrap()
+    }
+
     async fn over(
         folder: TempDir,
         keys: Arc<MemoryKeys>,
@@ -218,6 +227,19 @@ impl Bench {
     }
 }
 
+/// Serves as long as `drive` goes on.
+pub(crate) async fn serve<T>(server: Server, drive: impl Future<Output = T>) -> T {
+    let shutdown = Shutdown::new();
+    let drive = async {
+        let outcome = drive.await;
+        shutdown.trigger();
+        outcome
+    };
+    let (ended, outcome) = tokio::join!(server.run(shutdown.clone()), drive);
+    ended.unwrap();
+    outcome
+}
+
 /// An agent that attested.
 pub(crate) struct Agent {
     pub(crate) id: types::Spiffeid,
@@ -249,6 +271,7 @@ where
         bundle: bundle::bundle_client::BundleClient,
         debug: debug::debug_client::DebugClient,
         entry: entry::entry_client::EntryClient,
+        local_authority: localauthority::local_authority_client::LocalAuthorityClient,
         logger: logger::logger_client::LoggerClient,
         svid: svid::svid_client::SvidClient,
         trust_domain: trustdomain::trust_domain_client::TrustDomainClient

@@ -215,7 +215,8 @@ impl Unit for PruneBundle {
     }
 }
 
-fn put(tx: &mut dyn WriteTx, bundle: &Bundle) -> Result<(), StoreError> {
+/// Stores a bundle and tells its followers.
+pub(super) fn put(tx: &mut dyn WriteTx, bundle: &Bundle) -> Result<(), StoreError> {
     tx.put_bundle(bundle)?;
     tx.record_change(ChangeKind::Bundle, bundle.trust_domain.name())?;
     Ok(())

@@ -7,7 +7,7 @@ use steeple_ca::JwtRequest;
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use tonic::Status;
 
-use super::{jwt_disabled, jwt_to_pb};
+use super::{check_jwt, jwt_to_pb};
 use crate::api::call::Call;
 use crate::api::convert::workload_id;
 use crate::api::status::Failure;
@@ -19,7 +19,7 @@ pub(super) async fn handle(
     call: &Call,
     request: pb::MintJwtsvidRequest,
 ) -> Result<pb::MintJwtsvidResponse, Status> {
-    jwt_disabled(core)?;
+    check_jwt(core)?;
     let id = workload_id(core.trust_domain(), request.id.as_ref());
     let id = id.map_err(|error| Failure::malformed("invalid SPIFFE ID", error))?;
     call.asks("ttl", request.ttl);

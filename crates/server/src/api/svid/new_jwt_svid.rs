@@ -9,7 +9,7 @@ use steeple_types::EntryId;
 use tonic::{Code, Status};
 use tracing::debug;
 
-use super::{jwt_disabled, jwt_to_pb};
+use super::{check_jwt, jwt_to_pb};
 use crate::api::call::Call;
 use crate::api::status::Failure;
 use crate::core::Core;
@@ -22,7 +22,7 @@ pub(super) async fn handle(
 ) -> Result<pb::NewJwtsvidResponse, Status> {
     call.asks("entry_id", request.entry_id.as_str());
     call.asks("audience", request.audience.join(","));
-    jwt_disabled(core)?;
+    check_jwt(core)?;
     let agent = call.caller_id()?;
     let entry_id = EntryId::parse(&request.entry_id).ok();
     let entry = core.entries.read(|index| entry_id.and_then(|id| index.authorized_entry(agent, &id))).await;

@@ -55,13 +55,18 @@ impl Watching {
     }
 
     async fn until(&self, known: impl FnMut(&crate::k8s::index::Known) -> bool) {
-        self.bench.attestor.index.subscribe().wait_for(known).await.unwrap();
+        in_time(self.bench.attestor.index.subscribe().wait_for(known)).await.unwrap();
     }
 
     async fn stop(self) {
         self.shutdown.trigger();
         self.following.await.unwrap();
     }
+}
+
+/// What would never happen fails, and does not hang.
+async fn in_time<T>(happens: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), happens).await.unwrap()
 }
 
 fn namespace(tier: &str) -> Value {
@@ -135,7 +140,7 @@ async fn pod_that_appears_while_a_call_waits_is_told_by_the_watch() {
     watching.until(|known| known.now().is_some_and(|pods| pods.len() == 1)).await;
     assert!(futures::poll!(&mut attest).is_pending(), "the pod doesn't have the container yet");
     watching.pods().put(pod());
-    assert!(attest.await.unwrap().contains(&"container-name:main".to_owned()));
+    assert!(in_time(attest).await.unwrap().contains(&"container-name:main".to_owned()));
     assert_eq!(watching.bench.kubelet.count(), 0);
     watching.stop().await;
 }
