@@ -8,6 +8,7 @@ pub(crate) use publish::{bundle_publishers, check_bundle_publishers, notifiers};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steeple_clock::Clock;
 use steeple_config::{Block, NotYet, PluginBlock, WINDOWS, parse_duration, refuse_not_yet};
@@ -87,17 +88,7 @@ const fn key(key: &'static str, default: &'static str, feature: &'static str) ->
 
 /// Keys of plugins that are there, for what comes later.
 const LATER_KEYS: &[(&str, &str, &[NotYet])] = &[
-    (
-        "DataStore",
-        "sql",
-        &[
-            key("ro_connection_string", "", "other databases"),
-            key("root_ca_path", "", "other databases"),
-            key("client_cert_path", "", "other databases"),
-            key("client_key_path", "", "other databases"),
-            key("log_sql", "false", "statements in the log"),
-        ],
-    ),
+    ("DataStore", "sql", &[key("log_sql", "false", "statements in the log")]),
     (
         "NodeAttestor",
         "x509pop",
@@ -237,25 +228,28 @@ pub(crate) fn datastore(plugins: &[PluginBlock]) -> Result<SqlConfig, ChooseErro
             None => text(plugin, "database_type")?,
         },
         connection_string: text(plugin, "connection_string")?,
+        ro_connection_string: text(plugin, "ro_connection_string")?,
+        root_ca_path: text(plugin, "root_ca_path")?,
+        client_cert_path: text(plugin, "client_cert_path")?,
+        client_key_path: text(plugin, "client_key_path")?,
+        max_open_conns: Some(number(plugin, "max_open_conns", 100)?),
+        max_idle_conns: Some(number(plugin, "max_idle_conns", 100)?),
+        conn_max_lifetime: lifetime(plugin)?,
         disable_migration: flag(plugin, "disable_migration", false)?,
     };
     config.validate().map_err(|error| invalid(plugin, error.to_string()))?;
-    check_pool(plugin)?;
     Ok(config)
 }
 
-/// The size of a pool of connections, which an SQLite file has none of: checked all the same.
-fn check_pool(plugin: &PluginBlock) -> Result<(), ChooseError> {
-    number(plugin, "max_open_conns", 100)?;
-    number(plugin, "max_idle_conns", 100)?;
-    let lifetime = text(plugin, "conn_max_lifetime")?;
-    match parse_duration(&lifetime) {
-        Err(error) if !lifetime.is_empty() => {
-            let message = format!("datastore-sql: failed to parse conn_max_lifetime {lifetime:?}: {error}");
-            Err(invalid(plugin, message))
-        }
-        _ => Ok(()),
+/// How long a connection to a database is used.
+fn lifetime(plugin: &PluginBlock) -> Result<Option<Duration>, ChooseError> {
+    let text = text(plugin, "conn_max_lifetime")?;
+    if text.is_empty() {
+        return Ok(None);
     }
+    parse_duration(&text)
+        .map(Some)
+        .map_err(|error| invalid(plugin, format!("datastore-sql: failed to parse conn_max_lifetime {text:?}: {error}")))
 }
 
 /// The key manager of a server.

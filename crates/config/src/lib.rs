@@ -5,6 +5,7 @@
 //! daemons have in common: [`load`], [`Section`], plugins, health and metrics.
 
 mod block;
+mod connection_string;
 mod duration;
 mod error;
 mod expand;
@@ -21,6 +22,7 @@ mod tree;
 mod unknown;
 
 pub use block::{Block, DecodeError};
+pub use connection_string::{MySqlDsn, parse_mysql_dsn, parse_postgres};
 pub use duration::{format_duration, parse_duration};
 pub use error::{ConfigError, invalid};
 pub use expand::expand_env;

@@ -1,6 +1,7 @@
 //! The index of entries and nodes: what each agent is authorised for, answered from memory.
 //!
-//! The index follows the change log. It is brought up to date when it is read, so that who wrote sees what was written.
+//! The index follows the change log. It is brought up to date when it is read, so that who wrote sees what was written. It may be
+//! filled and kept up from a replica, as long as that has all that the index or a writer knows of.
 
 mod index;
 
@@ -49,7 +50,8 @@ impl Entries {
     /// # Errors
     /// [`StoreError`] when the datastore can't be read.
     pub(crate) async fn load(store: Store) -> Result<Self, StoreError> {
-        let (index, position) = store.read("registration_entry.list", fill).await?;
+        let written = store.read("registration_entry_event.list", |tx| tx.last_revision()).await?;
+        let (index, position) = store.read_stale("registration_entry.list", written, fill).await?;
         Ok(Self { store, known: Arc::new(RwLock::new(Known { index, position })), turn: Arc::default() })
     }
 
@@ -69,10 +71,12 @@ impl Entries {
     async fn refresh(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
         let after = self.known.read().position;
-        if *self.store.revisions().borrow() <= after {
+        let written = *self.store.revisions().borrow();
+        if written <= after {
             return Ok(());
         }
-        let since = self.store.read("registration_entry_event.list", move |tx| changes_since(tx, after)).await?;
+        let changes = move |tx: &mut dyn ReadTx| changes_since(tx, after);
+        let since = self.store.read_stale("registration_entry_event.list", written, changes).await?;
         let mut known = self.known.write();
         match since {
             Since::Everything(index, position) => *known = Known { index, position },

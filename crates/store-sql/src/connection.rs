@@ -1,7 +1,9 @@
 //! What every database gives us: statements with values, rows with columns.
 
 use jiff::Timestamp;
-use steeple_store::StoreError;
+use steeple_store::{ErrorClass, StoreError};
+
+use crate::dialect::Dialect;
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
@@ -9,6 +11,7 @@ pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Clone, Debug)]
 pub(crate) enum Value<'a> {
     Null,
+    Boolean(bool),
     Integer(i64),
     Text(&'a str),
     OwnedText(String),
@@ -30,6 +33,17 @@ pub(crate) trait Row {
 
 /// A connection within a transaction.
 pub(crate) trait Connection {
+    /// Whose SQL it speaks.
+    fn dialect(&self) -> Dialect;
+
+    /// Whether the transaction writes.
+    fn writes(&self) -> bool;
+
+    /// What ends a `SELECT` of records by their key: a write locks them, since it may replace what it has read.
+    fn lock(&self) -> &'static str {
+        if self.writes() { self.dialect().for_update() } else { "" }
+    }
+
     /// Runs a statement and shows its rows to `each`.
     fn query(
         &mut self,
@@ -41,7 +55,7 @@ pub(crate) trait Connection {
     /// Runs a statement and returns how many rows it changed.
     fn execute(&mut self, statement: &str, values: &[Value<'_>]) -> Result<usize>;
 
-    /// Runs an `INSERT` of one row and returns the row's ID.
+    /// Runs an `INSERT` of one row into a table of SPIRE's and returns the row's ID.
     fn insert(&mut self, statement: &str, values: &[Value<'_>]) -> Result<i64>;
 }
 
@@ -108,7 +122,7 @@ impl From<i64> for Value<'_> {
 
 impl From<bool> for Value<'_> {
     fn from(truth: bool) -> Self {
-        Self::Integer(i64::from(truth))
+        Self::Boolean(truth)
     }
 }
 
@@ -122,4 +136,9 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Value::Null, Into::into)
     }
+}
+
+/// A column holds something else than its table says.
+pub(crate) fn unexpected(what: &str) -> StoreError {
+    StoreError::new(ErrorClass::Internal, format!("datastore-sql: the database holds what it should not: {what}"))
 }

@@ -1,20 +1,47 @@
 //! Filters of lists as SQL conditions.
 
+use jiff::Timestamp;
 use steeple_store::{EntryFilter, Match, NodeFilter};
 
 use crate::connection::Value;
+use crate::dialect::Dialect;
 
 /// Conditions that rows must all meet, with the values of their `?` in order.
-#[derive(Default)]
 pub(crate) struct Conditions<'a> {
+    dialect: Dialect,
     clauses: Vec<String>,
     values: Vec<Value<'a>>,
 }
 
 impl<'a> Conditions<'a> {
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self { dialect, clauses: Vec::new(), values: Vec::new() }
+    }
+
+    /// The one condition that `column` holds a text, byte for byte.
+    pub(crate) fn exactly(dialect: Dialect, column: &str, text: &'a str) -> Self {
+        let mut conditions = Self::new(dialect);
+        conditions.add_exactly(column, text);
+        conditions
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     pub(crate) fn add(&mut self, clause: impl Into<String>, values: impl IntoIterator<Item = Value<'a>>) {
         self.clauses.push(clause.into());
         self.values.extend(values);
+    }
+
+    pub(crate) fn add_exactly(&mut self, column: &str, text: &'a str) {
+        let (clause, times) = self.dialect.exactly(column);
+        self.add(clause, std::iter::repeat_n(text, times).map(Value::Text));
+    }
+
+    pub(crate) fn add_before(&mut self, column: &str, time: Timestamp) {
+        let (clause, value) = self.dialect.before(column, time);
+        self.add(clause, [value]);
     }
 
     /// The `WHERE`, empty when there are no conditions.
@@ -26,14 +53,17 @@ impl<'a> Conditions<'a> {
         &self.values
     }
 
+    /// The values, those of an `UPDATE` before them.
+    pub(crate) fn after(&self, values: impl IntoIterator<Item = Value<'a>>) -> Vec<Value<'a>> {
+        values.into_iter().chain(self.values.iter().cloned()).collect()
+    }
+
     /// Compares the set that hangs on each row to the set that was asked for, which has no repetitions.
     fn add_match(&mut self, sets: &Sets, how: Match, asked: &[Vec<Value<'a>>]) {
-        let tuple = |item: &Vec<Value<'_>>| format!("({})", vec!["?"; item.len()].join(", "));
-        let tuples = asked.iter().map(tuple).collect::<Vec<_>>().join(", ");
         let Sets { from, owner, item, key } = sets;
-        let among = format!("{item} IN (VALUES {tuples})");
+        let (among, times) = self.dialect.among(item, asked.len());
         let shared = format!("SELECT {owner} FROM {from} WHERE {among}");
-        let values = || asked.iter().flatten().cloned();
+        let values = || std::iter::repeat_n(asked, times).flatten().flatten().cloned();
         match how {
             Match::Any | Match::Subset => self.add(format!("{key} IN ({shared})"), values()),
             Match::Superset | Match::Exact => {
@@ -59,42 +89,42 @@ impl<'a> Conditions<'a> {
 struct Sets {
     from: &'static str,
     owner: &'static str,
-    item: &'static str,
+    item: &'static [&'static str],
     key: &'static str,
 }
 
 const ENTRY_SELECTORS: Sets = Sets {
     from: "selectors S",
     owner: "S.registered_entry_id",
-    item: "(S.type, S.value)",
+    item: &["S.type", "S.value"],
     key: "registered_entries.id",
 };
 
 const ENTRY_TRUST_DOMAINS: Sets = Sets {
     from: "federated_registration_entries F INNER JOIN bundles B ON B.id = F.bundle_id",
     owner: "F.registered_entry_id",
-    item: "B.trust_domain",
+    item: &["B.trust_domain"],
     key: "registered_entries.id",
 };
 
 const NODE_SELECTORS: Sets = Sets {
     from: "node_resolver_map_entries S",
     owner: "S.spiffe_id",
-    item: "(S.type, S.value)",
+    item: &["S.type", "S.value"],
     key: "attested_node_entries.spiffe_id",
 };
 
 /// The conditions of an entry filter.
-pub(crate) fn of_entries(filter: &EntryFilter) -> Conditions<'_> {
-    let mut conditions = Conditions::default();
+pub(crate) fn of_entries(dialect: Dialect, filter: &EntryFilter) -> Conditions<'_> {
+    let mut conditions = Conditions::new(dialect);
     if let Some(id) = &filter.spiffe_id {
-        conditions.add("spiffe_id = ?", [id.as_str().into()]);
+        conditions.add_exactly("spiffe_id", id.as_str());
     }
     if let Some(id) = &filter.parent_id {
-        conditions.add("parent_id = ?", [id.as_str().into()]);
+        conditions.add_exactly("parent_id", id.as_str());
     }
     if let Some(hint) = &filter.hint {
-        conditions.add("hint = ?", [hint.as_str().into()]);
+        conditions.add_exactly("hint", hint);
     }
     if filter.downstream == Some(true) {
         conditions.add("downstream = ?", [true.into()]);
@@ -111,10 +141,10 @@ pub(crate) fn of_entries(filter: &EntryFilter) -> Conditions<'_> {
 }
 
 /// The conditions of a node filter.
-pub(crate) fn of_nodes(filter: &NodeFilter) -> Conditions<'_> {
-    let mut conditions = Conditions::default();
+pub(crate) fn of_nodes(dialect: Dialect, filter: &NodeFilter) -> Conditions<'_> {
+    let mut conditions = Conditions::new(dialect);
     if let Some(kind) = &filter.attestation_type {
-        conditions.add("data_type = ?", [kind.as_str().into()]);
+        conditions.add_exactly("data_type", kind);
     }
     if let Some(banned) = filter.banned {
         conditions.add(if banned { "serial_number = ''" } else { "serial_number <> ''" }, []);
@@ -123,8 +153,7 @@ pub(crate) fn of_nodes(filter: &NodeFilter) -> Conditions<'_> {
         conditions.add("can_reattest = ?", [can_reattest.into()]);
     }
     if let Some(time) = filter.expires_before {
-        // Servers write times as text in their own zone; comparing texts would be wrong by the difference.
-        conditions.add("unixepoch(expires_at) < ?", [time.as_second().into()]);
+        conditions.add_before("expires_at", time);
     }
     if let Some((selectors, how)) = &filter.selectors {
         let asked: Vec<_> = selectors.iter().map(|s| vec![s.kind().into(), s.value().into()]).collect();

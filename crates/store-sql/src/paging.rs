@@ -16,7 +16,8 @@ pub(crate) fn limit(conditions: &mut Conditions<'_>, page: &Page, id_column: &st
             .token
             .parse()
             .map_err(|_| StoreError::new(ErrorClass::Malformed, format!("could not parse token '{}'", page.token)))?;
-        let last = i64::try_from(last).unwrap_or(i64::MAX);
+        let greatest = conditions.dialect().last_row();
+        let last = i64::try_from(last).map_or(greatest, |last| last.min(greatest));
         conditions.add(format!("{id_column} > ?"), [Value::Integer(last)]);
     }
     Ok(format!("{order} LIMIT {}", page.size))

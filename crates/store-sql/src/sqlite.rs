@@ -85,7 +85,8 @@ impl Sqlite {
     ) -> Result<T> {
         let transaction = connection.transaction_with_behavior(behavior).map_err(|error| self.target.error(&error))?;
         // Dropped without commit, which rolls back, when the work fails.
-        let value = work(&mut SqliteConnection { connection: &transaction, target: &self.target })?;
+        let writes = matches!(behavior, TransactionBehavior::Immediate);
+        let value = work(&mut SqliteConnection { connection: &transaction, target: &self.target, writes })?;
         transaction.commit().map_err(|error| self.target.error(&error))?;
         Ok(value)
     }

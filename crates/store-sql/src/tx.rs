@@ -1,7 +1,9 @@
 //! Transactions of [`steeple_store`] over a [`Connection`].
 
 use jiff::Timestamp;
-use steeple_store::{CaJournal, Change, ChangeKind, EntryFilter, JoinToken, NodeFilter, Page, Paged, ReadTx, WriteTx};
+use steeple_store::{
+    CaJournal, Change, ChangeKind, EntryFilter, JoinToken, NodeFilter, Page, Paged, ReadTx, WriteTx, WriteWork,
+};
 use steeple_types::{AttestedNode, Bundle, Entry, EntryId, FederationRelationship, Revision, SpiffeId, TrustDomain};
 
 use crate::changes;
@@ -10,8 +12,29 @@ use crate::tables::{bundles, entries, entry_writes, join_tokens, journals, nodes
 
 /// A transaction that began at `now`; who made it commits it.
 pub(crate) struct SqlTx<'c> {
-    pub(crate) connection: &'c mut dyn Connection,
-    pub(crate) now: Timestamp,
+    connection: &'c mut dyn Connection,
+    now: Timestamp,
+    /// The last revision, with those that this transaction has made; `None` in a transaction that reads.
+    last: Option<Revision>,
+}
+
+impl<'c> SqlTx<'c> {
+    /// Reads.
+    pub(crate) fn reading(connection: &'c mut dyn Connection, now: Timestamp) -> Self {
+        Self { connection, now, last: None }
+    }
+
+    /// Does `work`, which writes, and returns the last revision after it.
+    pub(crate) fn write(connection: &'c mut dyn Connection, now: Timestamp, work: WriteWork<'_>) -> Result<Revision> {
+        let before = changes::last(connection)?;
+        let mut tx = Self { connection, now, last: Some(before) };
+        work(&mut tx)?;
+        let after = tx.last.unwrap_or(before);
+        if after > before {
+            changes::advance(tx.connection, after)?;
+        }
+        Ok(after)
+    }
 }
 
 impl ReadTx for SqlTx<'_> {
@@ -80,7 +103,10 @@ impl ReadTx for SqlTx<'_> {
     }
 
     fn last_revision(&mut self) -> Result<Revision> {
-        changes::last(self.connection)
+        match self.last {
+            Some(last) => Ok(last),
+            None => changes::last(self.connection),
+        }
     }
 
     fn oldest_revision(&mut self) -> Result<Revision> {
@@ -146,7 +172,10 @@ impl WriteTx for SqlTx<'_> {
     }
 
     fn record_change(&mut self, kind: ChangeKind, key: &str) -> Result<Revision> {
-        changes::record(self.connection, kind, key, self.now)
+        let revision = Revision(self.last_revision()?.0 + 1);
+        changes::record(self.connection, revision, kind, key, self.now)?;
+        self.last = Some(revision);
+        Ok(revision)
     }
 
     fn prune_changes(&mut self, time: Timestamp) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The contract of backends, over SQLite files.
+//! The contract of backends, over SQLite files and over databases on real servers.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -9,10 +9,48 @@ use steeple_clock::Clock;
 use steeple_store::Backend;
 use steeple_store_sql::{SqlBackend, SqlConfig};
 
-fn open(clock: Clock) -> (Arc<dyn Backend>, Box<dyn Any>) {
+type Opened = Option<(Arc<dyn Backend>, Box<dyn Any>)>;
+
+fn open(clock: Clock) -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let config = SqlConfig::sqlite(folder.path().join("db.sqlite3").to_str().unwrap());
-    (Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(folder))
+    Some((Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(folder)))
 }
 
 steeple_store::contract_tests!(open);
+
+mod postgres {
+    use steeple_tests_databases::{Postgres, missing};
+
+    use super::*;
+
+    fn open(clock: Clock) -> Opened {
+        if missing(&Postgres::PEERS).unwrap() {
+            return None;
+        }
+        let server = Postgres::shared().unwrap();
+        let database = server.create_database().unwrap();
+        let config = SqlConfig::new("postgres", server.connection_string(&database));
+        Some((Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(())))
+    }
+
+    steeple_store::contract_tests!(open);
+}
+
+mod mysql {
+    use steeple_tests_databases::{MariaDb, missing};
+
+    use super::*;
+
+    fn open(clock: Clock) -> Opened {
+        if missing(&MariaDb::PEERS).unwrap() {
+            return None;
+        }
+        let server = MariaDb::shared().unwrap();
+        let database = server.create_database().unwrap();
+        let config = SqlConfig::new("mysql", server.connection_string(&database));
+        Some((Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(())))
+    }
+
+    steeple_store::contract_tests!(open);
+}

@@ -51,6 +51,15 @@ pub trait Backend: Send + Sync + 'static {
     /// That of `work`, or of the database.
     fn read(&self, work: ReadWork<'_>) -> Result<(), StoreError>;
 
+    /// Runs `work` over a state that may be behind, of a replica for instance, as long as `at_least` is in it.
+    ///
+    /// # Errors
+    /// That of `work`, or of the database.
+    #[expect(unused_variables, reason = "a database without a replica is never behind")]
+    fn read_stale(&self, at_least: Revision, work: ReadWork<'_>) -> Result<(), StoreError> {
+        self.read(work)
+    }
+
     /// Runs `work` and commits; returns the last revision.
     ///
     /// # Errors
@@ -100,17 +109,22 @@ impl Store {
         query: impl FnOnce(&mut dyn ReadTx) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let backend = Arc::clone(&self.backend);
-        self.observed(name, &self.readers, move || {
-            let (mut query, mut output) = (Some(query), None);
-            backend.read(&mut |tx| {
-                if let Some(query) = query.take() {
-                    output = Some(query(tx)?);
-                }
-                Ok(())
-            })?;
-            output.ok_or_else(|| StoreError::new(ErrorClass::Internal, "read did not run"))
-        })
-        .await
+        self.observed(name, &self.readers, move || run(query, |work| backend.read(work))).await
+    }
+
+    /// Reads as [`read`](Self::read) does, where a state that is behind will do, as long as `at_least` is in it: followers, whose
+    /// caches are behind anyway, spare the primary database so, and never see less than they know.
+    ///
+    /// # Errors
+    /// That of `query`, or of the database.
+    pub async fn read_stale<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        at_least: Revision,
+        query: impl FnOnce(&mut dyn ReadTx) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let backend = Arc::clone(&self.backend);
+        self.observed(name, &self.readers, move || run(query, |work| backend.read_stale(at_least, work))).await
     }
 
     /// Runs a write, again when others were in its way, and returns when it is durable.
@@ -155,6 +169,21 @@ impl Store {
         (self.observer)(name, status, self.clock.monotonic().saturating_sub(began));
         outcome
     }
+}
+
+/// Has `read` run `query`, and yields what it yielded.
+fn run<T>(
+    query: impl FnOnce(&mut dyn ReadTx) -> Result<T, StoreError>,
+    read: impl FnOnce(ReadWork<'_>) -> Result<(), StoreError>,
+) -> Result<T, StoreError> {
+    let (mut query, mut output) = (Some(query), None);
+    read(&mut |tx| {
+        if let Some(query) = query.take() {
+            output = Some(query(tx)?);
+        }
+        Ok(())
+    })?;
+    output.ok_or_else(|| StoreError::new(ErrorClass::Internal, "read did not run"))
 }
 
 fn write_until_done<U: Unit>(backend: &dyn Backend, unit: &U) -> Result<Written<U::Output>, StoreError> {

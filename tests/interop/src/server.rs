@@ -20,6 +20,8 @@ pub struct ServerSettings {
     pub lines: String,
     /// A PEM file of authorities for the node attestor x509pop.
     pub x509pop_authorities: Option<PathBuf>,
+    /// Keys of the datastore; an SQLite file when there are none.
+    pub datastore: Option<String>,
     /// Further plugins, whole blocks.
     pub plugins: String,
     /// As in production and to be measured: it logs at INFO and limits no rates.
@@ -83,6 +85,15 @@ impl Server {
     /// When it does not run.
     pub fn kill(&mut self) -> Result<()> {
         self.process.take().context("the server is not running")?.kill()
+    }
+
+    /// Lets the other product go on with its folder and database; it must not run.
+    ///
+    /// # Errors
+    /// When the program is absent.
+    pub fn become_of(&mut self, product: Product, folder: &Path) -> Result<()> {
+        self.program = product.program("spire-server", folder)?;
+        Ok(())
     }
 
     /// The TCP port of its API.
@@ -193,8 +204,9 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
     });
     let production = "  log_level = \"INFO\"\n  ratelimit { attestation = false, signing = false }";
     let level = if settings.measured { production } else { "  log_level = \"DEBUG\"" };
-    let (lines, plugins) = (&settings.lines, &settings.plugins);
-    let (database, keys) = (data.join("datastore.sqlite3"), data.join("keys.json"));
+    let (lines, plugins, keys) = (&settings.lines, &settings.plugins, data.join("keys.json"));
+    let sqlite = || format!("database_type = \"sqlite3\" connection_string = {:?}", data.join("datastore.sqlite3"));
+    let datastore = settings.datastore.clone().unwrap_or_else(sqlite);
     format!(
         r#"server {{
   bind_address = "127.0.0.1"
@@ -206,10 +218,7 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
 {lines}
 }}
 plugins {{
-  DataStore "sql" {{ plugin_data {{
-    database_type = "sqlite3"
-    connection_string = {database:?}
-  }} }}
+  DataStore "sql" {{ plugin_data {{ {datastore} }} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = {keys:?} }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
 {x509pop}{plugins}}}

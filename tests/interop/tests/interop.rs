@@ -12,6 +12,8 @@ mod cli;
 mod clients;
 #[path = "interop/containers.rs"]
 mod containers;
+#[path = "interop/databases.rs"]
+mod databases;
 #[path = "interop/envoy.rs"]
 mod envoy;
 #[path = "interop/eviction.rs"]

@@ -42,6 +42,8 @@ pub struct Pair {
     pub server_data: PathBuf,
     /// The server's keys; in `server_data` unless a test says otherwise.
     pub server_keys: PathBuf,
+    /// Keys of the server's datastore; an SQLite file in `server_data` unless a test says otherwise.
+    pub datastore: Option<String>,
 }
 
 /// A running program; it is killed when it is dropped.
@@ -75,6 +77,7 @@ impl Pair {
             server_plugins: String::new(),
             server_data,
             server_keys,
+            datastore: None,
         })
     }
 
@@ -115,6 +118,8 @@ impl Pair {
     pub fn launch_server(&self) -> Result<Program> {
         let (data, lines) = (self.server_data.display(), &self.server_lines);
         let socket = self.path("server.sock");
+        let sqlite = || format!("database_type = \"sqlite3\" connection_string = \"{data}/db.sqlite3\"");
+        let datastore = self.datastore.clone().unwrap_or_else(sqlite);
         let config = format!(
             r#"server {{
   bind_address = "127.0.0.1"
@@ -127,7 +132,7 @@ impl Pair {
   {lines}
 }}
 plugins {{
-  DataStore "sql" {{ plugin_data {{ database_type = "sqlite3" connection_string = "{data}/db.sqlite3" }} }}
+  DataStore "sql" {{ plugin_data {{ {datastore} }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   KeyManager "disk" {{ plugin_data {{ keys_path = "{keys}" }} }}
   {plugins}

@@ -52,6 +52,8 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "runc", source: Source::Debian("runc", "runc") },
     Peer { name: "busybox", source: Source::Debian("busybox-static", "busybox") },
     Peer { name: "dbus-daemon", source: Source::Debian("dbus", "dbus-daemon") },
+    Peer { name: "postgres", source: Source::Debian("postgresql", "/usr/lib/postgresql/15/bin/postgres") },
+    Peer { name: "mariadbd", source: Source::Debian("mariadb-server", "mariadbd") },
     Peer { name: "openssl", source: Source::Debian("openssl", "openssl") },
     Peer { name: "aarch64-gcc", source: Source::Debian("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc") },
     Peer {

@@ -118,6 +118,20 @@ fn bad_data_of_server_plugins_is_refused() {
     let lifetime = "datastore-sql: failed to parse conn_max_lifetime \"x\": time: invalid duration \"x\"";
     assert_eq!(sql(&format!("{sqlite} conn_max_lifetime = \"x\"")), lifetime);
     assert!(sql(&format!("{sqlite} disable_migration = \"yes\"")).contains("unknown type *ast.LiteralType"));
+    assert_eq!(
+        sql("database_type = \"postgres\" connection_string = \"host=db\" ro_connection_string = \"host=ro\""),
+        ""
+    );
+    let mysql = |connection_string: &str, more: &str| {
+        sql(&format!("database_type = \"mysql\" connection_string = \"{connection_string}\" {more}"))
+    };
+    let files = "root_ca_path = \"ca.pem\" client_cert_path = \"own.pem\" client_key_path = \"own.key\"";
+    assert_eq!(mysql("u:p@tcp(db)/spire?parseTime=true", files), "");
+    let missing = "datastore-sql: invalid mysql config: missing parseTime=true param in connection_string";
+    assert_eq!(mysql("u:p@tcp(db)/spire", ""), missing);
+    assert_eq!(mysql("/spire?parseTime=true", "ro_connection_string = \"/spire\""), missing);
+    let slash = "datastore-sql: invalid DSN: missing the slash separating the database name";
+    assert_eq!(mysql("u:p@tcp(db)", ""), slash);
 
     let keys = plugins("KeyManager \"disk\" { plugin_data {} }");
     assert_eq!(refused(server_keys(&keys)), "keys_path is required");

@@ -162,7 +162,6 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
     choose::check_kinds(blocks, KINDS)?;
     let sql = choose::datastore(blocks)?;
     let metrics = metrics("spire_server", config.settings.prometheus.is_some());
-    info!(db_type = sql.database_type, subsystem_name = "sql", "Opening SQL database");
     let opening = {
         let clock = clock.clone();
         tokio::task::spawn_blocking(move || SqlBackend::open(&sql, clock))

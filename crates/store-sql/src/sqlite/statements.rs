@@ -3,19 +3,28 @@
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ToSql, params_from_iter};
-use steeple_store::{ErrorClass, StoreError};
 
 use super::target::Target;
-use crate::connection::{Connection, Result, Row, Value};
+use crate::connection::{Connection, Result, Row, Value, unexpected};
+use crate::dialect::Dialect;
 use crate::time;
 
 /// A connection within a transaction.
 pub(super) struct SqliteConnection<'t> {
     pub(super) connection: &'t rusqlite::Connection,
     pub(super) target: &'t Target,
+    pub(super) writes: bool,
 }
 
 impl Connection for SqliteConnection<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn writes(&self) -> bool {
+        self.writes
+    }
+
     fn query(
         &mut self,
         statement: &str,
@@ -48,6 +57,7 @@ impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Value::Boolean(truth) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*truth))),
             Value::Integer(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
             Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Value::OwnedText(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
@@ -101,8 +111,4 @@ impl Row for SqliteRow<'_, '_> {
             },
         }
     }
-}
-
-fn unexpected(what: &str) -> StoreError {
-    StoreError::new(ErrorClass::Internal, format!("datastore-sql: the database holds what it should not: {what}"))
 }

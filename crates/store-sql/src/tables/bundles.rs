@@ -12,12 +12,12 @@ use crate::filters::Conditions;
 use crate::{paging, time};
 
 pub(crate) fn by_trust_domain(connection: &mut dyn Connection, trust_domain: &TrustDomain) -> Result<Option<Bundle>> {
-    let statement = "SELECT id, trust_domain, data FROM bundles WHERE trust_domain = ?";
-    first(connection, statement, &[trust_domain.id_string().into()], read)
+    let statement = format!("SELECT id, trust_domain, data FROM bundles WHERE trust_domain = ?{}", connection.lock());
+    first(connection, &statement, &[trust_domain.id_string().into()], read)
 }
 
 pub(crate) fn list(connection: &mut dyn Connection, page: &Page) -> Result<Paged<Bundle>> {
-    let mut conditions = Conditions::default();
+    let mut conditions = Conditions::new(connection.dialect());
     let limit = paging::limit(&mut conditions, page, "id")?;
     let statement = format!("SELECT id, trust_domain, data FROM bundles{}{limit}", conditions.sql());
     let rows = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;

@@ -19,19 +19,19 @@ const COLUMNS: &str = "id, entry_id, spiffe_id, parent_id, ttl, jwt_svid_ttl, ad
 const PRUNE_BATCH: usize = 10_000;
 
 pub(crate) fn by_id(connection: &mut dyn Connection, id: &EntryId) -> Result<Option<Entry>> {
-    let mut conditions = Conditions::default();
-    conditions.add("entry_id = ?", [id.as_str().into()]);
-    Ok(load(connection, &conditions, "")?.pop().map(|(_, entry)| entry))
+    let conditions = Conditions::exactly(connection.dialect(), "entry_id", id.as_str());
+    let lock = connection.lock();
+    Ok(load(connection, &conditions, lock)?.pop().map(|(_, entry)| entry))
 }
 
 pub(crate) fn list(connection: &mut dyn Connection, filter: &EntryFilter, page: &Page) -> Result<Paged<Entry>> {
-    let mut conditions = of_entries(filter);
+    let mut conditions = of_entries(connection.dialect(), filter);
     let limit = paging::limit(&mut conditions, page, "id")?;
     Ok(paging::paged(load(connection, &conditions, &limit)?, page))
 }
 
 pub(crate) fn count(connection: &mut dyn Connection, filter: &EntryFilter) -> Result<u64> {
-    let conditions = of_entries(filter);
+    let conditions = of_entries(connection.dialect(), filter);
     let statement = format!("SELECT COUNT(*) FROM registered_entries{}", conditions.sql());
     number(connection, &statement, conditions.values()).map(i64::unsigned_abs)
 }
@@ -41,17 +41,17 @@ pub(crate) fn count(connection: &mut dyn Connection, filter: &EntryFilter) -> Re
 /// Looks by SPIFFE ID alone and compares the rest here: the other indices are of no use in a large database, where a parent or a
 /// selector may belong to most of the entries.
 pub(crate) fn similar(connection: &mut dyn Connection, entry: &Entry) -> Result<Option<Entry>> {
-    let statement = "SELECT id, parent_id FROM registered_entries WHERE spiffe_id = ? ORDER BY id";
-    let values = [entry.spiffe_id.as_str().into()];
+    let conditions = Conditions::exactly(connection.dialect(), "spiffe_id", entry.spiffe_id.as_str());
+    let statement = format!("SELECT id, parent_id FROM registered_entries{} ORDER BY id", conditions.sql());
     let mut rows = Vec::new();
-    connection.query(statement, &values, &mut |row| {
+    connection.query(&statement, conditions.values(), &mut |row| {
         if row.text(1)? == entry.parent_id.as_str() {
             rows.push(row.integer(0)?);
         }
         Ok(())
     })?;
     for chunk in chunks(&rows, "id") {
-        let mut conditions = Conditions::default();
+        let mut conditions = Conditions::new(connection.dialect());
         conditions.add(chunk.condition.clone(), chunk.values.iter().cloned());
         let found = load(connection, &conditions, " ORDER BY id")?;
         if let Some((_, similar)) = found.into_iter().find(|(_, found)| found.is_similar(entry)) {
@@ -62,7 +62,7 @@ pub(crate) fn similar(connection: &mut dyn Connection, entry: &Entry) -> Result<
 }
 
 pub(crate) fn expired_before(connection: &mut dyn Connection, time: Timestamp) -> Result<Vec<Entry>> {
-    let mut conditions = Conditions::default();
+    let mut conditions = Conditions::new(connection.dialect());
     conditions.add("expiry <> 0", []);
     conditions.add("expiry < ?", [time.as_second().into()]);
     let found = load(connection, &conditions, &format!(" ORDER BY id LIMIT {PRUNE_BATCH}"))?;

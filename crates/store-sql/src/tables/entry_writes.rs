@@ -6,6 +6,7 @@ use steeple_types::{Entry, EntryId};
 
 use super::entries::{attributes, own_values};
 use crate::connection::{Connection, Result, Value, number};
+use crate::filters::Conditions;
 
 /// The tables whose rows hang on an entry.
 const CHILDREN: [&str; 3] = ["selectors", "dns_names", "federated_registration_entries"];
@@ -42,7 +43,9 @@ pub(crate) fn remove(connection: &mut dyn Connection, id: &EntryId) -> Result<()
 }
 
 fn row_of(connection: &mut dyn Connection, id: &EntryId) -> Result<i64> {
-    match number(connection, "SELECT id FROM registered_entries WHERE entry_id = ?", &[id.as_str().into()])? {
+    let conditions = Conditions::exactly(connection.dialect(), "entry_id", id.as_str());
+    let statement = format!("SELECT id FROM registered_entries{}{}", conditions.sql(), connection.lock());
+    match number(connection, &statement, conditions.values())? {
         0 => Err(StoreError::not_found()),
         row => Ok(row),
     }

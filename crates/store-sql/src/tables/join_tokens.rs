@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use steeple_store::JoinToken;
 
 use crate::connection::{Connection, Result, first};
+use crate::filters::Conditions;
 
 pub(crate) fn by_token(connection: &mut dyn Connection, token: &str) -> Result<Option<JoinToken>> {
-    first(connection, "SELECT token, expiry FROM join_tokens WHERE token = ?", &[token.into()], |row| {
+    let conditions = Conditions::exactly(connection.dialect(), "token", token);
+    let statement = format!("SELECT token, expiry FROM join_tokens{}{}", conditions.sql(), connection.lock());
+    first(connection, &statement, conditions.values(), |row| {
         Ok(JoinToken {
             token: row.text(0)?.to_owned(),
             expires_at: Timestamp::from_second(row.integer(1)?).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -22,6 +25,7 @@ pub(crate) fn insert(connection: &mut dyn Connection, token: &JoinToken, now: Ti
 }
 
 pub(crate) fn remove(connection: &mut dyn Connection, token: &str) -> Result<()> {
-    connection.execute("DELETE FROM join_tokens WHERE token = ?", &[token.into()])?;
+    let conditions = Conditions::exactly(connection.dialect(), "token", token);
+    connection.execute(&format!("DELETE FROM join_tokens{}", conditions.sql()), conditions.values())?;
     Ok(())
 }

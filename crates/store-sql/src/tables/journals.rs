@@ -6,8 +6,9 @@ use steeple_store::{CaJournal, StoreError};
 use crate::connection::{Connection, Result, all};
 
 pub(crate) fn list(connection: &mut dyn Connection) -> Result<Vec<CaJournal>> {
-    let statement = "SELECT id, data, active_x509_authority_id, active_jwt_authority_id FROM ca_journals ORDER BY id";
-    all(connection, statement, &[], |row| {
+    let columns = "id, data, active_x509_authority_id, active_jwt_authority_id";
+    let statement = format!("SELECT {columns} FROM ca_journals ORDER BY id{}", connection.lock());
+    all(connection, &statement, &[], |row| {
         Ok(CaJournal {
             id: row.integer(0)?,
             data: row.blob(1)?.to_vec(),

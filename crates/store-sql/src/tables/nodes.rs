@@ -6,7 +6,7 @@ use steeple_types::{AttestedNode, Selector, SelectorSet, SpiffeId};
 
 use super::{spiffe_id, unreadable};
 use crate::connection::{Connection, Result, Row, Value, all, first, number};
-use crate::filters::of_nodes;
+use crate::filters::{Conditions, of_nodes};
 use crate::paging;
 
 const COLUMNS: &str = "id, spiffe_id, data_type, serial_number, expires_at, new_serial_number, new_expires_at, \
@@ -16,14 +16,15 @@ const COLUMNS: &str = "id, spiffe_id, data_type, serial_number, expires_at, new_
 const MANY: usize = 200;
 
 pub(crate) fn by_id(connection: &mut dyn Connection, id: &SpiffeId) -> Result<Option<AttestedNode>> {
-    let statement = format!("SELECT {COLUMNS} FROM attested_node_entries WHERE spiffe_id = ?");
-    let Some(mut node) = first(connection, &statement, &[id.as_str().into()], read)? else { return Ok(None) };
+    let conditions = of_id(connection, id);
+    let statement = format!("SELECT {COLUMNS} FROM attested_node_entries{}{}", conditions.sql(), connection.lock());
+    let Some(mut node) = first(connection, &statement, conditions.values(), read)? else { return Ok(None) };
     node.selectors = selectors(connection, id)?;
     Ok(Some(node))
 }
 
 pub(crate) fn list(connection: &mut dyn Connection, filter: &NodeFilter, page: &Page) -> Result<Paged<AttestedNode>> {
-    let mut conditions = of_nodes(filter);
+    let mut conditions = of_nodes(connection.dialect(), filter);
     let limit = paging::limit(&mut conditions, page, "id")?;
     let statement = format!("SELECT {COLUMNS} FROM attested_node_entries{}{limit}", conditions.sql());
     let mut nodes = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;
@@ -38,7 +39,7 @@ pub(crate) fn list(connection: &mut dyn Connection, filter: &NodeFilter, page: &
 }
 
 pub(crate) fn count(connection: &mut dyn Connection, filter: &NodeFilter) -> Result<u64> {
-    let conditions = of_nodes(filter);
+    let conditions = of_nodes(connection.dialect(), filter);
     let statement = format!("SELECT COUNT(*) FROM attested_node_entries{}", conditions.sql());
     number(connection, &statement, conditions.values()).map(i64::unsigned_abs)
 }
@@ -46,7 +47,7 @@ pub(crate) fn count(connection: &mut dyn Connection, filter: &NodeFilter) -> Res
 pub(crate) fn put(connection: &mut dyn Connection, node: &AttestedNode, now: Timestamp) -> Result<()> {
     // SPIRE stores an unknown expiry as the beginning of Unix time.
     let expires_at = node.expires_at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let values: [Value<'_>; 9] = [
+    let values: [Value<'_>; 8] = [
         node.attestation_type.as_str().into(),
         node.serial_number.as_str().into(),
         expires_at.into(),
@@ -55,17 +56,19 @@ pub(crate) fn put(connection: &mut dyn Connection, node: &AttestedNode, now: Tim
         node.can_reattest.into(),
         node.agent_version.as_str().into(),
         now.into(),
-        node.id.as_str().into(),
     ];
-    let update = "UPDATE attested_node_entries SET data_type = ?, serial_number = ?, expires_at = ?, \
-                  new_serial_number = ?, new_expires_at = ?, can_reattest = ?, agent_version = ?, updated_at = ? \
-                  WHERE spiffe_id = ?";
-    if connection.execute(update, &values)? == 0 {
+    let conditions = of_id(connection, &node.id);
+    let update = format!(
+        "UPDATE attested_node_entries SET data_type = ?, serial_number = ?, expires_at = ?, new_serial_number = ?, \
+         new_expires_at = ?, can_reattest = ?, agent_version = ?, updated_at = ?{}",
+        conditions.sql()
+    );
+    if connection.execute(&update, &conditions.after(values.clone()))? == 0 {
         let insert = "INSERT INTO attested_node_entries (data_type, serial_number, expires_at, new_serial_number, \
                       new_expires_at, can_reattest, agent_version, updated_at, spiffe_id, created_at) \
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let mut values = values.to_vec();
-        values.push(now.into());
+        values.extend([node.id.as_str().into(), now.into()]);
         connection.insert(insert, &values)?;
     }
     if selectors(connection, &node.id)? != node.selectors {
@@ -83,18 +86,26 @@ pub(crate) fn put(connection: &mut dyn Connection, node: &AttestedNode, now: Tim
 
 pub(crate) fn remove(connection: &mut dyn Connection, id: &SpiffeId) -> Result<()> {
     remove_selectors(connection, id)?;
-    connection.execute("DELETE FROM attested_node_entries WHERE spiffe_id = ?", &[id.as_str().into()])?;
+    let conditions = of_id(connection, id);
+    connection.execute(&format!("DELETE FROM attested_node_entries{}", conditions.sql()), conditions.values())?;
     Ok(())
 }
 
+/// The condition that picks what belongs to the node `id`.
+fn of_id<'a>(connection: &dyn Connection, id: &'a SpiffeId) -> Conditions<'a> {
+    Conditions::exactly(connection.dialect(), "spiffe_id", id.as_str())
+}
+
 fn remove_selectors(connection: &mut dyn Connection, id: &SpiffeId) -> Result<()> {
-    connection.execute("DELETE FROM node_resolver_map_entries WHERE spiffe_id = ?", &[id.as_str().into()])?;
+    let conditions = of_id(connection, id);
+    connection.execute(&format!("DELETE FROM node_resolver_map_entries{}", conditions.sql()), conditions.values())?;
     Ok(())
 }
 
 fn selectors(connection: &mut dyn Connection, id: &SpiffeId) -> Result<SelectorSet> {
-    let statement = "SELECT spiffe_id, type, value FROM node_resolver_map_entries WHERE spiffe_id = ?";
-    Ok(SelectorSet::from_iter(all(connection, statement, &[id.as_str().into()], selector)?))
+    let conditions = of_id(connection, id);
+    let statement = format!("SELECT spiffe_id, type, value FROM node_resolver_map_entries{}", conditions.sql());
+    Ok(SelectorSet::from_iter(all(connection, &statement, conditions.values(), selector)?))
 }
 
 fn attach_all_selectors(connection: &mut dyn Connection, nodes: &mut [(i64, AttestedNode)]) -> Result<()> {

@@ -15,12 +15,13 @@ pub(crate) fn by_trust_domain(
     connection: &mut dyn Connection,
     trust_domain: &TrustDomain,
 ) -> Result<Option<FederationRelationship>> {
-    let statement = format!("SELECT {COLUMNS} FROM federated_trust_domains WHERE trust_domain = ?");
+    let lock = connection.lock();
+    let statement = format!("SELECT {COLUMNS} FROM federated_trust_domains WHERE trust_domain = ?{lock}");
     first(connection, &statement, &[trust_domain.name().into()], read)
 }
 
 pub(crate) fn list(connection: &mut dyn Connection, page: &Page) -> Result<Paged<FederationRelationship>> {
-    let mut conditions = Conditions::default();
+    let mut conditions = Conditions::new(connection.dialect());
     let limit = paging::limit(&mut conditions, page, "id")?;
     let statement = format!("SELECT {COLUMNS} FROM federated_trust_domains{}{limit}", conditions.sql());
     let rows = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;

@@ -1,10 +1,13 @@
 //! Entries one by one.
 
 use super::Subject;
-use super::samples::{at, bundle, domain, entry, selectors};
-use crate::units::{CreateEntry, Created, DeleteEntry, EntryMask, PruneEntries, SetBundle, UpdateEntry};
-use crate::{ErrorClass, Unit, WriteTx};
-use steeple_types::Entry;
+use super::samples::{at, bundle, domain, entry, id, node, selectors};
+use crate::units::{
+    CreateEntry, CreateJoinToken, Created, DeleteEntry, EntryMask, PruneEntries, RecordAttestation, SetBundle,
+    UpdateEntry,
+};
+use crate::{EntryFilter, ErrorClass, JoinToken, Match, NodeFilter, Unit, WriteTx};
+use steeple_types::{Entry, EntryId};
 
 fn full(subject: &Subject) -> Entry {
     for name in ["a.test", "b.test"] {
@@ -136,7 +139,7 @@ pub fn expired_entries_are_pruned(subject: &Subject) {
     }
     let pruned = subject.done(&PruneEntries { expired_before: at(100) });
     assert_eq!(pruned.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["past"]);
-    assert_eq!(subject.read(|tx| tx.count_entries(&crate::EntryFilter::default())), 2);
+    assert_eq!(subject.read(|tx| tx.count_entries(&EntryFilter::default())), 2);
 }
 
 /// What a failed write did before it failed is undone.
@@ -155,4 +158,42 @@ pub fn failed_write_leaves_nothing(subject: &Subject) {
     subject.write(&Fails(entry.clone())).unwrap_err();
     assert_eq!(subject.read(|tx| tx.entry(&entry.id)), None);
     assert!(subject.changed_keys(steeple_types::Revision(0)).is_empty());
+}
+
+/// Whatever a database thinks of capital letters, here they are letters of their own.
+pub fn records_whose_names_differ_in_case_are_not_taken_for_one_another(subject: &Subject) {
+    create(subject, &Entry { hint: "Hint".to_owned(), ..entry("Mixed", &["unix:user:Ann"]) });
+    let agent = node("Agent");
+    let attestation = RecordAttestation { node: agent.clone(), join_token: None, is_repeated: false };
+    subject.done(&attestation);
+    let token = JoinToken { token: "Secret".to_owned(), expires_at: at(100) };
+    subject.done(&CreateJoinToken { token, entry: None });
+
+    let found = subject.read(|tx| {
+        let entry = |name| Ok(tx.entry(&EntryId::parse(name).unwrap())?.is_some());
+        ["Mixed", "mixed"].into_iter().map(entry).collect::<Result<Vec<_>, _>>()
+    });
+    assert_eq!(found, [true, false]);
+    assert_eq!(subject.read(|tx| tx.node(&agent.id)), Some(agent.clone()));
+    assert_eq!(subject.read(|tx| tx.node(&node("agent").id)), None);
+    assert!(subject.read(|tx| tx.join_token("Secret")).is_some());
+    assert!(subject.read(|tx| tx.join_token("secret")).is_none());
+
+    let count = |filter: EntryFilter| subject.read(|tx| tx.count_entries(&filter));
+    let none = EntryFilter::default;
+    for (found, filter) in [
+        (1, EntryFilter { spiffe_id: Some(id("/Mixed")), ..none() }),
+        (0, EntryFilter { spiffe_id: Some(id("/mixed")), ..none() }),
+        (0, EntryFilter { parent_id: Some(id("/Parent")), ..none() }),
+        (0, EntryFilter { hint: Some("hint".to_owned()), ..none() }),
+        (1, EntryFilter { selectors: Some((selectors(&["unix:user:Ann"]), Match::Exact)), ..none() }),
+        (0, EntryFilter { selectors: Some((selectors(&["unix:user:ann"]), Match::Any)), ..none() }),
+        (0, EntryFilter { selectors: Some((selectors(&["unix:user:ann"]), Match::Subset)), ..none() }),
+    ] {
+        assert_eq!(count(filter.clone()), found, "{filter:?}");
+    }
+    let nodes = NodeFilter { attestation_type: Some("X509POP".to_owned()), ..NodeFilter::default() };
+    assert_eq!(subject.read(|tx| tx.count_nodes(&nodes)), 0);
+    let look_alike = Entry { spiffe_id: id("/mixed"), ..entry("other", &["unix:user:Ann"]) };
+    assert!(matches!(subject.done(&CreateEntry { entry: look_alike }), Created::New(_)));
 }
