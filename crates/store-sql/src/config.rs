@@ -91,9 +91,9 @@ impl SqlConfig {
 
     pub(crate) fn mysql(&self, connection_string: &str) -> Result<mysql::Target> {
         let files = mysql::TlsFiles {
-            root_ca_path: self.root_ca_path.clone(),
-            client_cert_path: self.client_cert_path.clone(),
-            client_key_path: self.client_key_path.clone(),
+            root_ca: self.root_ca_path.clone(),
+            client_cert: self.client_cert_path.clone(),
+            client_key: self.client_key_path.clone(),
         };
         mysql::Target::parse(connection_string, files)
     }

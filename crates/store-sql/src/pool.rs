@@ -55,8 +55,8 @@ pub(crate) trait Session: Connection + Send {
 }
 
 /// The error of a commit whose connection broke off: it is not repeated, since it may have been done.
-pub(crate) fn uncertain(error: StoreError) -> StoreError {
-    StoreError { message: format!("{}; it may have been written", error.message), transient: false, ..error }
+pub(crate) fn uncertain(error: &StoreError) -> StoreError {
+    StoreError { message: format!("{}; it may have been written", error.message), transient: false, class: error.class }
 }
 
 /// Opens connections.
@@ -169,7 +169,9 @@ impl Pool {
             }
         };
         drop(state);
-        outdated.into_iter().for_each(|held| held.session.close());
+        for held in outdated {
+            held.session.close();
+        }
         Ok(Place { pool: self, held, is_usable: false })
     }
 

@@ -63,12 +63,11 @@ fn in_turn(connection: &mut dyn Connection, now: Timestamp, may_migrate: bool) -
     } else {
         None
     };
-    let origin = match stored {
-        Some((version, code)) => upgrade(connection, version, &code, now, may_migrate)?,
-        None => {
-            create(connection, now)?;
-            SchemaOrigin::Created
-        }
+    let origin = if let Some((version, code)) = stored {
+        upgrade(connection, version, &code, now, may_migrate)?
+    } else {
+        create(connection, now)?;
+        SchemaOrigin::Created
     };
     // Who may not make tables can use those that are there.
     if !has_table(connection, changes::COUNTER)? || !changes::is_prepared(connection)? {
@@ -101,7 +100,7 @@ fn upgrade(
 ) -> Result<SchemaOrigin> {
     let stored = Version::parse(code).map_err(|reason| {
         error!(reason, schema = version.to_string(), subsystem_name = "sql", "Error getting DB code version");
-        refusal(format!("error getting DB code version: unable to parse code version from DB: {reason}"))
+        refusal(&format!("error getting DB code version: unable to parse code version from DB: {reason}"))
     })?;
     let is_compatible = stored.is_one_minor_from(Version::OURS);
     let (schema, version_info) = (version.to_string(), stored.to_string());
@@ -120,7 +119,7 @@ fn upgrade(
             let text = "Incompatible DB schema is too new for code version, upgrade SPIRE Server";
             error!(schema, version_info, subsystem_name = "sql", "{text}");
             let newest = format!("schema {version} of SPIRE {stored} is newer than {VERSION}; use a newer version");
-            return Err(refusal(format!("incompatible DB schema and code version: {newest}")));
+            return Err(refusal(&format!("incompatible DB schema and code version: {newest}")));
         }
         let text = "DB schema is ahead of code version, upgrading SPIRE Server is recommended";
         warn!(schema, version_info, subsystem_name = "sql", "{text}");
@@ -129,11 +128,11 @@ fn upgrade(
     if !may_migrate {
         let reason = "auto-migration must be enabled for current DB";
         error!(error = reason, schema, version_info, subsystem_name = "sql", "Auto-migrate must be enabled");
-        return Err(refusal(format!("{reason}: schema {version} has to become {VERSION}; unset disable_migration")));
+        return Err(refusal(&format!("{reason}: schema {version} has to become {VERSION}; unset disable_migration")));
     }
     if version < OLDEST {
         let way_out = "let an older SPIRE bring it to 23 first";
-        return Err(refusal(format!(
+        return Err(refusal(&format!(
             "migrating from schema version {version} requires a previous SPIRE release; {way_out}"
         )));
     }
@@ -194,6 +193,6 @@ fn has_column(connection: &mut dyn Connection, table: &str, column: &str) -> Res
     Ok(number(connection, &statement, &[])? != 0)
 }
 
-fn refusal(message: String) -> StoreError {
+fn refusal(message: &str) -> StoreError {
     StoreError::new(ErrorClass::Unfit, format!("datastore-sql: {message}"))
 }

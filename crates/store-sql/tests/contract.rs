@@ -11,6 +11,7 @@ use steeple_store_sql::{SqlBackend, SqlConfig};
 
 type Opened = Option<(Arc<dyn Backend>, Box<dyn Any>)>;
 
+#[expect(clippy::unnecessary_wraps, reason = "servers of the other engines may be absent")]
 fn open(clock: Clock) -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let config = SqlConfig::sqlite(folder.path().join("db.sqlite3").to_str().unwrap());

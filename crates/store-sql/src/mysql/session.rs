@@ -207,7 +207,7 @@ impl PoolSession for Session {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.simple("COMMIT", self.limit).map_err(|error| if self.is_broken { uncertain(error) } else { error })
+        self.simple("COMMIT", self.limit).map_err(|error| if self.is_broken { uncertain(&error) } else { error })
     }
 
     fn roll_back(&mut self) -> Result<()> {

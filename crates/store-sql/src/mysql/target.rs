@@ -20,14 +20,14 @@ const STATEMENTS: usize = 100;
 /// The keys of SPIRE's configuration that concern TLS to MySQL; a path that is empty is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
-    pub(crate) root_ca_path: String,
-    pub(crate) client_cert_path: String,
-    pub(crate) client_key_path: String,
+    pub(crate) root_ca: String,
+    pub(crate) client_cert: String,
+    pub(crate) client_key: String,
 }
 
 impl TlsFiles {
     fn has_identity(&self) -> bool {
-        !self.client_cert_path.is_empty() && !self.client_key_path.is_empty()
+        !self.client_cert.is_empty() && !self.client_key.is_empty()
     }
 }
 
@@ -96,7 +96,7 @@ impl Target {
     }
 
     fn tls(&self) -> Tls {
-        if !self.files.root_ca_path.is_empty() || self.files.has_identity() {
+        if !self.files.root_ca.is_empty() || self.files.has_identity() {
             return Tls::Checked;
         }
         match self.dsn.parameter("tls") {
@@ -160,14 +160,14 @@ impl Target {
 
     /// The authorities in the file that is named, PEM, or those of the system, DER.
     fn authorities(&self) -> std::result::Result<Vec<Vec<u8>>, String> {
-        if self.files.root_ca_path.is_empty() {
+        if self.files.root_ca.is_empty() {
             // The driver refuses all of them for one that it can't use.
             let mut usable = RootCertStore::empty();
             let mut found = rustls_native_certs::load_native_certs().certs;
             found.retain(|certificate| usable.add(certificate.clone()).is_ok());
             return Ok(found.into_iter().map(|certificate| certificate.to_vec()).collect());
         }
-        let pem = std::fs::read(&self.files.root_ca_path)
+        let pem = std::fs::read(&self.files.root_ca)
             .map_err(|_| "invalid mysql config: cannot find Root CA defined in root_ca_path".to_owned())?;
         let certificates: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         match certificates {
@@ -182,7 +182,7 @@ impl Target {
             return Ok(None);
         }
         let read = |path: &str| std::fs::read(path).unwrap_or_default();
-        let (certificates, key) = (read(&self.files.client_cert_path), read(&self.files.client_key_path));
+        let (certificates, key) = (read(&self.files.client_cert), read(&self.files.client_key));
         if CertificateDer::from_pem_slice(&certificates).is_err() || PrivateKeyDer::from_pem_slice(&key).is_err() {
             let reason = "failed to load client certificate defined in client_cert_path and client_key_path";
             return Err(format!("invalid mysql config: {reason}"));
@@ -230,7 +230,7 @@ mod tests {
             let target = parse(&format!("/d?parseTime=true{parameters}")).unwrap();
             assert_eq!((target.tls(), target.may_be_plain()), (tls, may_be_plain), "{parameters}");
         }
-        let files = TlsFiles { root_ca_path: "ca.pem".to_owned(), ..TlsFiles::default() };
+        let files = TlsFiles { root_ca: "ca.pem".to_owned(), ..TlsFiles::default() };
         let target = Target::parse("/d?parseTime=true&tls=preferred", files).unwrap();
         assert_eq!((target.tls(), target.may_be_plain()), (Tls::Checked, false));
     }
@@ -241,11 +241,7 @@ mod tests {
         let empty = folder.path().join("empty.pem").display().to_string();
         std::fs::write(&empty, "no PEM").unwrap();
         let with = |root: &str, own: &str| {
-            let files = TlsFiles {
-                root_ca_path: root.to_owned(),
-                client_cert_path: own.to_owned(),
-                client_key_path: own.to_owned(),
-            };
+            let files = TlsFiles { root_ca: root.to_owned(), client_cert: own.to_owned(), client_key: own.to_owned() };
             Target::parse("/d?parseTime=true", files).unwrap().options(true).err()
         };
         let absent = "invalid mysql config: cannot find Root CA defined in root_ca_path";

@@ -304,7 +304,7 @@ impl PoolSession for Session {
             let message = "datastore-sql: a statement of the transaction failed, so nothing was written";
             return Err(StoreError::new(ErrorClass::Internal, message));
         }
-        self.simple("COMMIT", self.limit).map_err(|error| if self.is_broken { uncertain(error) } else { error })
+        self.simple("COMMIT", self.limit).map_err(|error| if self.is_broken { uncertain(&error) } else { error })
     }
 
     fn roll_back(&mut self) -> Result<()> {
