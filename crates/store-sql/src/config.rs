@@ -156,7 +156,7 @@ mod tests {
             config.limits()
         };
         assert_eq!(limits(None, None, 0), Limits { open: 100, idle: 100, lifetime: None });
-        let set = Limits { open: 0, idle: 2, lifetime: Some(Duration::from_secs(60)) };
+        let set = Limits { open: 0, idle: 2, lifetime: Some(Duration::from_mins(1)) };
         assert_eq!(limits(Some(-1), Some(2), 60), set);
     }
 }
