@@ -16,7 +16,7 @@ fn texts_that_newcomers_look_for_are_there() {
         ("CONTRIBUTING.md", "cargo xtask test"),
         ("SECURITY.md", "#"),
         ("LICENSE", "Apache License"),
-        ("docs/adr/0001-sqlite-by-rusqlite.md", "libsqlite3-sys"),
+        ("docs/adr/0001-sqlite-by-rusqlite.md", "rusqlite"),
         ("docs/adr/0002-platforms.md", "Windows"),
         ("justfile", "cargo xtask peers"),
         ("rust-toolchain.toml", "clippy"),
