@@ -25,7 +25,7 @@ pub struct StoredJournal {
 }
 
 /// A journal that is kept up to date.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Journal {
     /// Row in the datastore; 0 when it was not stored yet.
     pub row: i64,
