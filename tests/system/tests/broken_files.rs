@@ -75,11 +75,12 @@ fn database_of_a_newer_schema_is_refused_and_left_alone() {
     let newer = pair.path("newer.sqlite3");
     fs::copy(pair.database(), &newer).unwrap();
     let connection = rusqlite::Connection::open(&newer).unwrap();
-    connection.execute("UPDATE migrations SET version = 99", []).unwrap();
+    // That of the next SPIRE is taken, as SPIRE takes it: its servers are replaced one after the other.
+    connection.execute("UPDATE migrations SET version = 99, code_version = '1.17.0'", []).unwrap();
     connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(())).unwrap();
     connection.close().unwrap();
     let newer = fs::read(newer).unwrap();
-    refuses(&pair, &pair.database(), &newer, &["schema version 99", "use a newer version"]).unwrap();
+    refuses(&pair, &pair.database(), &newer, &["schema 99 of SPIRE 1.17.0", "use a newer version"]).unwrap();
     pair.start_server().unwrap();
 }
 
