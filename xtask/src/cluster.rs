@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::test::OUTSIDE;
 use crate::{peers, run};
 
 const USAGE: &str = "\
@@ -28,9 +29,6 @@ tests/cluster/bed/cluster help tells the rest";
 pub(crate) const CLUSTER: &str = "cluster";
 /// The script that installs Istio on one.
 pub(crate) const ISTIO: &str = "istio";
-
-/// The programs of `tests/cluster`, and how many of their cases run at once: those of `deploy` have a cluster each.
-const PROGRAMS: [(&[&str], usize); 2] = [(&["cluster", "mesh"], 4), (&["deploy"], 1)];
 
 /// A script of the bed by its name.
 pub(crate) fn script(name: &str) -> PathBuf {
@@ -70,7 +68,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn test(names: &[String]) -> Result<()> {
-    for (programs, threads) in PROGRAMS {
+    for (_, programs, threads) in OUTSIDE.iter().filter(|(name, ..)| *name != "interop") {
         let mut cases = run::cargo();
         cases.args(["test", "--workspace"]).args(programs.iter().flat_map(|program| ["--test", program]));
         cases.arg("--").args(names);

@@ -60,6 +60,7 @@ fn the_gate_runs_every_check() {
         "peers install",
         "cargo xtask test --require-peers",
         "cargo xtask docs",
+        "cargo xtask compat",
         "check licenses bans sources",
         "cargo xtask arm64",
         "cargo xtask fuzz --seconds 5",

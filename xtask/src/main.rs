@@ -3,6 +3,7 @@
 mod arm64;
 mod bench;
 mod cluster;
+mod compat;
 mod docs;
 mod fuzz;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod manifests;
 mod peers;
 #[cfg(test)]
 mod permissions;
+mod ran;
 mod report;
 mod run;
 mod scope;
@@ -28,6 +30,7 @@ usage: cargo xtask COMMAND
   layers                     a crate depends only on crates of a lower layer
   arm64                      the program compiles for 64-bit ARM
   docs                       paths and tests named in the documents exist; rustdoc is clean
+  compat [--write]           each row of what SPIRE has names a test that ran, a later feature or a reason; --write writes the page
   test [--require-peers]     all tests; a missing peer is listed, or with the flag fails
   peers [install [NAME…]]    lists the programs that tests talk to, or installs them
   cluster COMMAND            a Kubernetes cluster to develop and test on
@@ -57,6 +60,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "layers" => layers::check(),
         "arm64" => arm64::check(),
         "docs" => docs::check(),
+        "compat" => compat::run(rest),
         "test" => test::run(rest),
         "peers" => peers::run(rest),
         "cluster" => cluster::run(rest),

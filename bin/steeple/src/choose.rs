@@ -2,8 +2,10 @@
 
 mod k8s;
 mod publish;
+mod upstream;
 
 pub(crate) use publish::{bundle_publishers, check_bundle_publishers, notifiers};
+pub(crate) use upstream::{check_upstream_authority, upstream_authority};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,15 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_clock::Clock;
-use steeple_config::{Block, NotYet, PluginBlock, WINDOWS, parse_duration, refuse_not_yet};
+use steeple_config::{Block, DecodeError, NotYet, PluginBlock, WINDOWS, parse_duration, refuse_not_yet};
 use steeple_crypto::pem;
 use steeple_keys::{DiskKeys, MemoryKeys};
 use steeple_node_attest::join_token::{JoinTokenAgent, JoinTokenServer};
 use steeple_node_attest::x509pop::{Trust, X509PopAgent, X509PopAgentConfig, X509PopServer, X509PopServerConfig};
-use steeple_plugin::{AgentNodeAttestor, KeyManager, NodeAttestor, UpstreamAuthority, WorkloadAttestor};
+use steeple_plugin::{AgentNodeAttestor, KeyManager, NodeAttestor, WorkloadAttestor};
 use steeple_store_sql::SqlConfig;
 use steeple_types::TrustDomain;
-use steeple_upstream::{DiskAuthority, DiskAuthorityConfig};
 use steeple_workload_attest::docker::{Docker, DockerConfig};
 use steeple_workload_attest::k8s::K8s;
 use steeple_workload_attest::systemd::Systemd;
@@ -74,7 +75,7 @@ pub(crate) enum ChooseError {
 const LATER: &[(&str, &[&str])] = &[
     ("KeyManager", &["aws_kms", "gcp_kms", "azure_key_vault", "hashicorp_vault"]),
     ("NodeAttestor", &["aws_iid", "azure_imds", "azure_msi", "gcp_iit", "http_challenge", "sshpop", "tpm_devid"]),
-    ("UpstreamAuthority", &["spire", "vault", "aws_pca", "awssecret", "gcp_cas", "cert-manager", "ejbca"]),
+    ("UpstreamAuthority", &["vault", "aws_pca", "awssecret", "gcp_cas", "ejbca"]),
     ("CredentialComposer", &["uniqueid"]),
     ("Notifier", &["gcs_bundle"]),
     ("BundlePublisher", &["aws_s3", "azure_blob", "gcp_cloudstorage", "aws_rolesanywhere_trustanchor"]),
@@ -148,26 +149,24 @@ fn invalid(plugin: &PluginBlock, message: impl Into<String>) -> ChooseError {
     ChooseError::Invalid { kind: plugin.kind.clone(), name: plugin.name.clone(), message: message.into() }
 }
 
+fn undecodable(plugin: &PluginBlock, error: &DecodeError) -> ChooseError {
+    invalid(plugin, format!("unable to decode configuration: {error}"))
+}
+
 /// The text of a setting of a plugin; empty when it is not there.
 fn text(plugin: &PluginBlock, key: &str) -> Result<String, ChooseError> {
     let found = Block::of(&plugin.data).text(key);
-    found
-        .map(Option::unwrap_or_default)
-        .map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
+    found.map(Option::unwrap_or_default).map_err(|error| undecodable(plugin, &error))
 }
 
 fn flag(plugin: &PluginBlock, key: &str, default: bool) -> Result<bool, ChooseError> {
     let found = Block::of(&plugin.data).bool(key);
-    found
-        .map(|value| value.unwrap_or(default))
-        .map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
+    found.map(|value| value.unwrap_or(default)).map_err(|error| undecodable(plugin, &error))
 }
 
 fn number(plugin: &PluginBlock, key: &str, default: i64) -> Result<i64, ChooseError> {
     let found = Block::of(&plugin.data).int(key);
-    found
-        .map(|value| value.unwrap_or(default))
-        .map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
+    found.map(|value| value.unwrap_or(default)).map_err(|error| undecodable(plugin, &error))
 }
 
 fn of_kind<'a>(plugins: &'a [PluginBlock], kind: &'a str) -> impl Iterator<Item = &'a PluginBlock> {
@@ -217,7 +216,7 @@ pub(crate) fn datastore(plugins: &[PluginBlock]) -> Result<SqlConfig, ChooseErro
     let data = Block::of(&plugin.data);
     let config = SqlConfig {
         // A block instead of a name (`aws_postgres { … }`) is a type of its own.
-        database_type: match data.block("database_type") {
+        database_type: match data.blocks("database_type").first() {
             Some(block) => block
                 .to_object()
                 .items
@@ -344,31 +343,6 @@ fn x509pop_server(
         verify_client_ip: flag(plugin, "verify_client_ip", false)?,
     };
     Ok(X509PopServer::new(config, clock.clone()))
-}
-
-/// The upstream authority of a server, if it has one.
-pub(crate) fn upstream_authority(
-    plugins: &[PluginBlock],
-    trust_domain: &TrustDomain,
-    clock: &Clock,
-) -> Result<Option<Arc<dyn UpstreamAuthority>>, ChooseError> {
-    let mut found = of_kind(plugins, "UpstreamAuthority");
-    let Some(plugin) = found.next() else { return Ok(None) };
-    if found.next().is_some() {
-        let message = "plugin type \"UpstreamAuthority\" constraint not satisfied: expected at most 1";
-        return Err(ChooseError::Count(message.to_owned()));
-    }
-    if plugin.name != "disk" {
-        return Err(unknown(plugin));
-    }
-    let bundle = text(plugin, "bundle_file_path")?;
-    let config = DiskAuthorityConfig {
-        cert_file_path: PathBuf::from(text(plugin, "cert_file_path")?),
-        key_file_path: PathBuf::from(text(plugin, "key_file_path")?),
-        bundle_file_path: (!bundle.is_empty()).then(|| PathBuf::from(bundle)),
-    };
-    let authority = DiskAuthority::new(config, trust_domain.clone(), clock.clone());
-    Ok(Some(Arc::new(authority.map_err(|error| invalid(plugin, error.message))?)))
 }
 
 /// The node attestor of an agent.

@@ -1,7 +1,7 @@
 //! The commands of the program, under SPIRE's names and under its own.
 //!
-//! Called as `spire-server`, `spire-agent` or `spiffe-csi-driver` (links to the binary) it is that program; called otherwise, the first argument
-//! is the role: `steeple server entry show`.
+//! Called as `spire-server`, `spire-agent`, `spiffe-csi-driver` or `oidc-discovery-provider` (links to the binary) it is that
+//! program; called otherwise, the first argument is the role: `steeple server entry show`.
 
 mod agent;
 mod call;
@@ -44,6 +44,8 @@ pub(crate) struct Hooks {
     pub(crate) csi: Hook,
     /// `steeple controller`.
     pub(crate) controller: Hook,
+    /// `steeple oidc-discovery-provider`.
+    pub(crate) oidc: Hook,
     /// `steeple dev`.
     pub(crate) dev: Hook,
 }
@@ -55,6 +57,7 @@ pub(crate) fn main(argv: &[String], hooks: &Hooks, env: &mut Env) -> u8 {
         Some("spire-server") => return server("spire-server", hooks).run(arguments, env),
         Some("spire-agent") => return agent("spire-agent", hooks).run(arguments, env),
         Some("spiffe-csi-driver") => return (hooks.csi)(env, arguments),
+        Some("oidc-discovery-provider") => return (hooks.oidc)(env, arguments),
         _ => {}
     }
     match arguments.split_first().map(|(role, rest)| (role.as_str(), rest)) {
@@ -92,6 +95,11 @@ fn own(hooks: &Hooks) -> Program {
                 path: "controller",
                 synopsis: "The Kubernetes controller, as spire-controller-manager",
                 kind: Kind::Hook(hooks.controller),
+            },
+            Row {
+                path: "oidc-discovery-provider",
+                synopsis: "The OIDC discovery provider, as SPIRE's",
+                kind: Kind::Hook(hooks.oidc),
             },
             Row { path: "dev", synopsis: "A server and an agent in one process, to try", kind: Kind::Hook(hooks.dev) },
         ],

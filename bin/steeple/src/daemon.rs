@@ -1,10 +1,11 @@
-//! The daemons: `server run`, `agent run`, their `validate`, `controller`, `csi`, and `dev`.
+//! The daemons: `server run`, `agent run`, their `validate`, `controller`, `csi`, `oidc-discovery-provider`, and `dev`.
 
 mod agent;
 mod controller;
 mod csi;
 mod dev;
 mod flags;
+mod oidc;
 mod plugins;
 mod server;
 mod signals;
@@ -13,15 +14,20 @@ pub(crate) use agent::{agent_run, agent_validate};
 pub(crate) use controller::controller;
 pub(crate) use csi::csi;
 pub(crate) use dev::dev;
+pub(crate) use oidc::oidc;
 pub(crate) use server::{server_run, server_validate};
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use steeple_clock::Clock;
-use steeple_config::LogSettings;
+use steeple_config::{LogSettings, PrometheusSettings};
+use steeple_keys::{KeyCall, ObservedKeys};
+use steeple_plugin::{ErrorClass, KeyManager};
 use steeple_runtime::{notify_service_manager, tighten_umask};
-use steeple_telemetry::{Format, Level, Log, LogConfig, Metrics};
+use steeple_telemetry::{Format, Level, Log, LogConfig, MetricFilter, Metrics, label};
+use steeple_types::TrustDomain;
 
 use crate::commands::Env;
 
@@ -43,12 +49,16 @@ fn telling<T>(clock: &Clock, load: impl FnOnce() -> T) -> T {
 
 /// What the settings of a daemon's log ask for.
 fn check_log(settings: &LogSettings) -> Result<LogConfig, String> {
-    let level = Level::from_name(&settings.level)
-        .ok_or_else(|| format!("could not start logger: not a valid logrus Level: {:?}", settings.level))?;
+    log_config(settings).map_err(|reason| format!("could not start logger: {reason}"))
+}
+
+fn log_config(settings: &LogSettings) -> Result<LogConfig, String> {
+    let level =
+        Level::from_name(&settings.level).ok_or_else(|| format!("not a valid logrus Level: {:?}", settings.level))?;
     let format = match settings.format.to_lowercase().as_str() {
         "text" => Format::Text,
         "json" => Format::Json,
-        _ => return Err(format!("could not start logger: unknown logger format: {:?}", settings.format)),
+        _ => return Err(format!("unknown logger format: {:?}", settings.format)),
     };
     Ok(LogConfig { level, format, file: settings.file.clone(), source_location: settings.source_location })
 }
@@ -61,12 +71,54 @@ fn close_umask() {
 }
 
 /// The metrics of a daemon: they are counted only when the configuration has them read.
-fn metrics(prefix: &'static str, is_read: bool) -> Metrics {
-    if !is_read {
-        return Metrics::off();
+fn metrics(prefix: &str, trust_domain: &TrustDomain, read: Option<&PrometheusSettings>) -> Metrics {
+    let Some(PrometheusSettings { metrics, .. }) = read else { return Metrics::off() };
+    let mut labels = Vec::new();
+    if metrics.host_label {
+        labels.push(("host", host()));
     }
-    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Metrics::new(prefix, vec![("host", hostname.trim().to_owned())])
+    if metrics.trust_domain_label {
+        labels.push(("trust_domain", label(trust_domain.name())));
+    }
+    let filter = MetricFilter::new(
+        &metrics.allowed_prefixes,
+        &metrics.blocked_prefixes,
+        metrics.allowed_labels.clone(),
+        &metrics.blocked_labels,
+    );
+    Metrics::filtered(metrics.prefix.as_deref().unwrap_or(prefix), labels, filter)
+}
+
+/// Counts the calls of a key manager under the names that `key` gives them.
+fn counted_keys(
+    keys: Arc<dyn KeyManager>,
+    metrics: &Metrics,
+    clock: &Clock,
+    key: fn(KeyCall) -> &'static str,
+) -> Arc<dyn KeyManager> {
+    let metrics = metrics.clone();
+    let observer = move |call, outcome: Result<(), ErrorClass>, elapsed| {
+        metrics.call(key(call), outcome.map_or_else(class_name, |()| "OK"), elapsed);
+    };
+    Arc::new(ObservedKeys::new(keys, Arc::new(observer), clock.clone()))
+}
+
+/// The code of a plugin's error.
+fn class_name(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Malformed => "InvalidArgument",
+        ErrorClass::Denied => "PermissionDenied",
+        ErrorClass::NotFound => "NotFound",
+        ErrorClass::Unfit => "FailedPrecondition",
+        ErrorClass::Unsupported => "Unimplemented",
+        ErrorClass::Unavailable => "Unavailable",
+        ErrorClass::Internal => "Internal",
+    }
+}
+
+/// The name of this machine.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// Tells the service manager, if one waits for it, that the daemon is ready.

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         agent_validate: daemon::agent_validate,
         csi: daemon::csi,
         controller: daemon::controller,
+        oidc: daemon::oidc,
         dev: daemon::dev,
     };
     ExitCode::from(commands::main(&argv, &hooks, &mut Env::of_process()))

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use steeple_config::PrometheusSettings;
 use steeple_net::{Callers, Limits, serve_uds, uds, web};
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
+use steeple_telemetry::label;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -19,11 +20,12 @@ use crate::core::{Core, Progress};
 use crate::health::Health;
 use crate::identity::AgentTls;
 use crate::join::of_certificates;
+use crate::limits::WorkloadLimits;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
 use crate::pods::PodSockets;
 use crate::server::ServerConnection;
-use crate::settings::{Bootstrap, Settings};
+use crate::settings::Settings;
 use crate::state::Memory;
 use crate::svid::{Cache, JwtCache};
 use crate::workload::Attestation;
@@ -40,9 +42,6 @@ pub enum AgentError {
     /// Its memory can't be read.
     #[error("unable to read the agent's data: {0}")]
     Memory(io::Error),
-    /// It has nothing to trust the server by.
-    #[error("{0}")]
-    Bootstrap(String),
     /// It is no part of the trust domain, or no more.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -84,26 +83,19 @@ impl Agent {
     /// [`AgentError`] that names what is in the way.
     pub fn new(settings: Settings, parts: Parts) -> Result<Self, AgentError> {
         let Parts { clock, key_manager, node_attestor, workload_attestors, log, metrics } = parts;
+        settings.key_exchange.tell();
         let memory = Memory::new(&settings.data_dir);
         let remembered = memory.read().map_err(AgentError::Memory)?;
-        if remembered.bundle.is_empty() && settings.bootstrap == Bootstrap::Stored {
-            let reason = "trust bundle not available: none was configured and none is stored";
-            return Err(AgentError::Bootstrap(reason.to_owned()));
-        }
         let bundle = of_certificates(&settings.trust_domain, remembered.bundle.clone());
         let tls = Arc::new(AgentTls::new(bundle, clock.clone()));
-        let server = ServerConnection::new(
-            settings.server_address.clone(),
-            settings.server_port,
-            settings.trust_domain.clone(),
-            Arc::clone(&tls),
-        );
+        let server = ServerConnection::new(&settings, Arc::clone(&tls));
         let limit = settings.x509_svid_cache_max_size;
         let cache = Cache::new(settings.trust_domain.clone(), std::collections::BTreeMap::new(), limit);
         let core = Arc::new(Core {
             progress: watch::Sender::new(Progress::default()),
             waiting: watch::Sender::new(0),
-            tokens: JwtCache::new(settings.jwt_svid_cache_max_size),
+            tokens: JwtCache::new(settings.jwt_svid_cache_max_size, settings.jwt_svid_cache_hit_timeout),
+            limits: WorkloadLimits::new(settings.workload_limits.clone(), clock.clone(), metrics.clone()),
             attestation: Attestation::new(workload_attestors, clock.clone(), metrics.clone()),
             started: clock.monotonic(),
             cache: Arc::new(cache),
@@ -207,7 +199,7 @@ async fn spawn_web(core: &Arc<Core>, supervisor: &Supervisor) -> Result<(), Agen
         let serve = web::serve(listener, Arc::new(handler), shutdown.clone());
         supervisor.spawn("health listener", OnExit::StopProcess, serve);
     }
-    if let Some(PrometheusSettings { address, host }) = &core.settings.prometheus {
+    if let Some(PrometheusSettings { address, host, .. }) = &core.settings.prometheus {
         let listener = bind(*address, "telemetry.Prometheus host and port").await?;
         if host != "localhost" {
             warn!(subsystem_name = "telemetry", "{REMOTE_METRICS}");
@@ -292,9 +284,8 @@ fn spawn_pod_sockets(core: &Arc<Core>, supervisor: &Supervisor) -> Result<Option
 }
 
 fn count_start(core: &Core) {
-    let clean = |text: &str| text.replace(|letter: char| !letter.is_alphanumeric() && letter != '_', "_");
     let labels =
-        [("version", clean(&core.settings.version)), ("trust_domain_id", clean(core.settings.trust_domain.name()))];
+        [("version", label(&core.settings.version)), ("trust_domain_id", label(core.settings.trust_domain.name()))];
     core.metrics.gauge("started", &labels, 1.0);
 }
 

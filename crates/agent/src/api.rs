@@ -23,6 +23,7 @@ use crate::pods::PodSockets;
 
 pub(crate) use self::gate::Gate;
 use self::gate::Socket;
+pub(crate) use self::table::Row;
 
 /// What the public socket offers.
 pub(crate) fn public_routes(core: &Arc<Core>) -> Gate {

@@ -1,21 +1,24 @@
 //! The agent's configuration: SPIRE's file and flags, read and checked.
 
 mod bootstrap;
+mod experimental;
 mod keys;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use steeple_config::{
-    Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, invalid, parse_duration, read_health,
-    read_plugins, read_prometheus, refuse_not_yet,
+    Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, TELEMETRY_NOT_YET, invalid, parse_duration,
+    read_health, read_plugins, read_prometheus, refuse_not_yet,
 };
 use steeple_crypto::keys::KeyType;
 use steeple_types::TrustDomain;
 
 use crate::settings::{SdsNames, Settings};
 
-pub use keys::{NOT_YET, TELEMETRY_NOT_YET};
+pub use keys::NOT_YET;
+
+const MINIMUM_AVAILABILITY_TARGET: Duration = Duration::from_hours(24);
 
 /// An agent's configuration, checked.
 #[derive(Clone, Debug)]
@@ -60,7 +63,7 @@ impl Reader<'_> {
         let log = self.agent.log()?;
         keys::check_unknown(root, &self.agent.block)?;
         refuse_not_yet(&self.agent.block, "agent", NOT_YET)?;
-        refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
+        refuse_not_yet(&root.block("telemetry")?.unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let server_address =
             self.agent.text("server_address")?.ok_or_else(|| invalid("server_address must be configured"))?;
         let server_port = self.port()?;
@@ -70,7 +73,7 @@ impl Reader<'_> {
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
         let bootstrap = self.bootstrap()?;
         let rebootstrap = self.rebootstrap(&bootstrap)?;
-        if root.block("plugins").is_none() {
+        if root.block("plugins")?.is_none() {
             return Err(invalid("plugins section must be configured"));
         }
         let settings = Settings {
@@ -81,8 +84,13 @@ impl Reader<'_> {
             admin_socket_path: self.admin_socket_path()?,
             workload_key_type: self.workload_key_type()?,
             sync_interval: self.sync_interval()?,
+            availability_target: self.availability_target()?,
             x509_svid_cache_max_size: self.cache_size("x509_svid_cache_max_size")?,
             jwt_svid_cache_max_size: self.cache_size("jwt_svid_cache_max_size")?,
+            jwt_svid_cache_hit_timeout: self.jwt_svid_cache_hit_timeout()?,
+            workload_limits: self.workload_limits()?,
+            log_selectors: self.agent.block.texts("log_selectors")?.unwrap_or_default(),
+            key_exchange: self.key_exchange()?,
             allow_unauthenticated_verifiers: self.agent.bool("allow_unauthenticated_verifiers")?,
             allowed_foreign_jwt_claims: self.agent.block.texts("allowed_foreign_jwt_claims")?.unwrap_or_default(),
             workload_api: !self.agent.bool("disable_workload_api")?,
@@ -144,27 +152,15 @@ impl Reader<'_> {
         })
     }
 
-    /// What is said and has no effect.
-    fn warnings(&self) -> Result<Vec<String>, ConfigError> {
-        let experimental = self.agent.block.block("experimental").unwrap_or_default();
-        let mut warnings = Vec::new();
-        if experimental.bool("use_sync_authorized_entries")?.is_some() {
-            warnings.push(
-                "experimental.use_sync_authorized_entries is deprecated and has no effect: only entries that have \
-                 changed are fetched whole, from every server that can tell them apart"
-                    .to_owned(),
-            );
+    /// The least time for which SVIDs are good, as SPIRE bounds it.
+    fn availability_target(&self) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = self.agent.text("availability_target")? else { return Ok(None) };
+        let target =
+            parse_duration(&text).map_err(|error| invalid(format!("unable to parse availability_target: {error}")))?;
+        if target < MINIMUM_AVAILABILITY_TARGET {
+            return Err(invalid("availability_target must be at least 24h0m0s"));
         }
-        Ok(warnings)
-    }
-
-    fn sync_interval(&self) -> Result<Duration, ConfigError> {
-        let experimental = self.agent.block.block("experimental").unwrap_or_default();
-        match experimental.text("sync_interval")?.filter(|text| !text.is_empty()) {
-            None => Ok(Duration::from_secs(5)),
-            Some(text) => parse_duration(&text)
-                .map_err(|error| invalid(format!("could not parse synchronization interval: {error}"))),
-        }
+        Ok(Some(target))
     }
 
     fn cache_size(&self, key: &str) -> Result<usize, ConfigError> {
@@ -175,7 +171,7 @@ impl Reader<'_> {
     }
 
     fn sds(&self) -> Result<SdsNames, ConfigError> {
-        let block = self.agent.block.block("sds").unwrap_or_default();
+        let block = self.agent.block.block("sds")?.unwrap_or_default();
         let default = SdsNames::default();
         let name = |key: &str, default: String| {
             let name = block.text(key)?.filter(|name| !name.is_empty());
@@ -192,7 +188,7 @@ impl Reader<'_> {
 
 /// The folder for sockets of pods, if they are asked for.
 fn pod_sockets(root: &Block<'_>) -> Result<Option<PathBuf>, ConfigError> {
-    let Some(block) = root.block("pod_sockets") else { return Ok(None) };
+    let Some(block) = root.block("pod_sockets")? else { return Ok(None) };
     let folder = PathBuf::from(block.text("directory")?.unwrap_or_else(|| "/run/steeple/pod-sockets".to_owned()));
     // The system takes 107 bytes for the path of a socket, of which a pod's UID and the socket's name need 54.
     if !folder.is_absolute() || folder.as_os_str().len() > 53 {

@@ -12,7 +12,9 @@ use steeple_types::Selector;
 use tokio::sync::watch;
 use tonic::{Request, Status};
 
+use crate::api::Row;
 use crate::identity::AgentTls;
+use crate::limits::WorkloadLimits;
 use crate::server::ServerConnection;
 use crate::settings::Settings;
 use crate::svid::{Cache, JwtCache};
@@ -27,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) cache: Arc<Cache>,
     pub(crate) tokens: JwtCache,
     pub(crate) attestation: Attestation,
+    pub(crate) limits: WorkloadLimits,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
     pub(crate) started: Duration,
@@ -47,12 +50,15 @@ pub struct Progress {
 }
 
 impl Core {
-    /// The selectors of the caller of a request.
+    /// The selectors of the caller of a request, unless workloads with these call the method too often.
     pub(crate) async fn selectors<T>(&self, request: &Request<T>) -> Result<Vec<Selector>, Status> {
-        match caller(request)? {
-            Caller::Process(peer) => self.attestation.attest(&peer).await,
-            Caller::Pod(pod) => self.attestation.attest_caller(&pod).await,
-        }
+        let selectors = match caller(request)? {
+            Caller::Process(peer) => self.attestation.attest(&peer).await?,
+            Caller::Pod(pod) => self.attestation.attest_caller(&pod).await?,
+        };
+        let row = request.extensions().get::<&'static Row>().ok_or_else(|| Status::internal("no method is known"))?;
+        self.limits.admit(row.method, &selectors)?;
+        Ok(selectors)
     }
 
     /// Has the server asked for entries more often, until what is returned goes.

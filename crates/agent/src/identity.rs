@@ -11,6 +11,8 @@ use steeple_crypto::tls::{TlsSource, certified_key_of_signer};
 use steeple_crypto::x509::Certificate;
 use steeple_types::{Bundle, SpiffeId, TrustDomain};
 
+use crate::svid::Rotation;
+
 /// The agent's X.509-SVID with its key.
 pub(crate) struct AgentSvid {
     pub(crate) id: SpiffeId,
@@ -44,17 +46,10 @@ impl AgentSvid {
         self.certificates.first().map_or(Timestamp::UNIX_EPOCH, Certificate::not_after)
     }
 
-    /// Whether half of its life is over, give or take; see [`past_half`].
-    pub(crate) fn is_due(&self, now: Timestamp, random: f64) -> bool {
-        self.certificates.first().is_none_or(|leaf| past_half(leaf.not_before(), leaf.not_after(), now, random))
+    /// Whether it is to be renewed; see [`Rotation::is_due`].
+    pub(crate) fn is_due(&self, rotation: Rotation, now: Timestamp, random: f64) -> bool {
+        self.certificates.first().is_none_or(|leaf| rotation.is_due(leaf.not_before(), leaf.not_after(), now, random))
     }
-}
-
-/// Whether half of a life is over, give or take a tenth of that half, so that a fleet does not renew at once. `random` is
-/// even in 0..1.
-pub(crate) fn past_half(begin: Timestamp, end: Timestamp, now: Timestamp, random: f64) -> bool {
-    let lifetime = end.duration_since(begin).as_secs_f64();
-    end.duration_since(now).as_secs_f64() <= lifetime * (0.45 + 0.1 * random)
 }
 
 /// What TLS to the server follows: who the agent is and whom it believes.
@@ -106,19 +101,5 @@ impl TlsSource for Anonymous {
 
     fn now(&self) -> Timestamp {
         self.0.now()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_of_a_life_is_over_within_a_tenth_of_the_half() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let past = |now, random| past_half(at(0), at(1_000), at(now), random);
-        assert!(!past(449, 1.0) && past(450, 1.0), "the earliest moment");
-        assert!(!past(549, 0.0) && past(550, 0.0), "the latest moment");
-        assert!(past(2_000, 0.0), "after the end");
     }
 }

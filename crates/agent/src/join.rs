@@ -10,10 +10,10 @@ use steeple_proto::spire::api::types::PermissionDeniedDetails;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use tonic::{Code, Status};
 
-use crate::server::{is_unknown_authority, with_causes};
+use crate::server::is_unknown_authority;
 
 pub(crate) use attest::{AttestKey, attest, restore};
-pub(crate) use bootstrap::{LOGGER, bundle_of_file, bundle_of_url, of_certificates};
+pub(crate) use bootstrap::{LOGGER, bundle_of_file, bundle_of_url, bundle_of_workload_api, of_certificates};
 pub(crate) use renew::renew;
 
 const DETAILS: &str = "type.googleapis.com/spire.api.types.PermissionDeniedDetails";
@@ -22,7 +22,7 @@ const DETAILS: &str = "type.googleapis.com/spire.api.types.PermissionDeniedDetai
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum JoinError {
     /// The server refused, or could not be asked.
-    #[error("failed to receive attestation response: rpc error: code = {} desc = {}", steeple_client::code_of(status.code()), with_causes(status))]
+    #[error("failed to receive attestation response: {}", steeple_client::describe_with_causes(status))]
     Refused {
         /// What it said.
         status: Status,

@@ -10,6 +10,7 @@ mod core;
 mod health;
 mod identity;
 mod join;
+mod limits;
 mod manage;
 mod parts;
 mod pods;

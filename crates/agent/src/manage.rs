@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use steeple_client::describe_with_causes;
 use steeple_crypto::random;
 use steeple_plugin::{AgentNodeAttestor, KeyManager};
 use steeple_runtime::{Backoff, Shutdown};
@@ -17,7 +18,7 @@ use tracing::{debug, error};
 
 use crate::core::Core;
 use crate::join::denial_reason;
-use crate::server::{described, is_unknown_authority};
+use crate::server::is_unknown_authority;
 use crate::settings::RebootstrapMode;
 use crate::state::{Memory, Remembered};
 use crate::svid::BATCH;
@@ -216,7 +217,7 @@ impl Manager {
         if self.core.tls.svid().is_none() {
             self.join_again().await?;
         } else if let Err(status) = self.keep_membership().await {
-            self.answer(&status, &described(&status)).await?;
+            self.answer(&status, &describe_with_causes(&status)).await?;
         }
         if self.is_member() && self.sync.is_due(self.core.clock.now()) {
             match self.synchronise().await {
@@ -241,7 +242,7 @@ impl Manager {
                 Ok(()) => self.svids.done(now),
                 Err(status) => {
                     self.svids.failed(now);
-                    let error = described(&status);
+                    let error = describe_with_causes(&status);
                     error!(error, subsystem_name = "manager", "SVID sync failed");
                     self.answer(&status, &error).await?;
                 }
@@ -258,7 +259,7 @@ impl Manager {
     /// What follows from a failure to synchronise.
     async fn not_synchronised(&mut self, status: &Status) -> Result<(), Ended> {
         let now = self.core.clock.now();
-        let error = described(status);
+        let error = describe_with_causes(status);
         error!(error, subsystem_name = "manager", "Failed to fetch authorized entries");
         let error = format!("failed to fetch authorized entries: {error}");
         if is_unknown_authority(status) && self.rebootstrap != RebootstrapMode::Never {

@@ -3,23 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use rustls_pki_types::ServerName;
-use steeple_client::DialError;
-use steeple_crypto::tls::{ServerVerification, TlsSource, client_config};
+use steeple_client::{DialError, connect_server};
+use steeple_crypto::tls::{KeyExchange, ServerVerification, TlsSource};
 use steeple_types::TrustDomain;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint};
-use tower::service_fn;
+use tonic::transport::Channel;
 
 use crate::identity::{AgentTls, Anonymous};
+use crate::settings::Settings;
 
 /// Longest one call may take.
 pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// Longest a connection may take to be made.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The server, reached by mTLS. A channel is made when one is needed, and dropped when the agent's SVID changes.
 pub(crate) struct ServerConnection {
@@ -27,12 +21,16 @@ pub(crate) struct ServerConnection {
     port: u16,
     trust_domain: TrustDomain,
     tls: Arc<AgentTls>,
+    exchange: KeyExchange,
     channel: Mutex<Option<Channel>>,
 }
 
 impl ServerConnection {
-    pub(crate) fn new(host: String, port: u16, trust_domain: TrustDomain, tls: Arc<AgentTls>) -> Self {
-        Self { host, port, trust_domain, tls, channel: Mutex::new(None) }
+    pub(crate) fn new(settings: &Settings, tls: Arc<AgentTls>) -> Self {
+        let Settings { server_address, server_port, trust_domain, key_exchange, .. } = settings;
+        let (host, port, trust_domain, exchange) =
+            (server_address.clone(), *server_port, trust_domain.clone(), *key_exchange);
+        Self { host, port, trust_domain, tls, exchange, channel: Mutex::new(None) }
     }
 
     /// A channel on which the server must show its SPIFFE ID.
@@ -63,25 +61,7 @@ impl ServerConnection {
     }
 
     fn connect(&self, source: Arc<dyn TlsSource>, verification: ServerVerification) -> Result<Channel, String> {
-        let config = client_config(source, verification).map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(Arc::new(config));
-        let (host, port) = (self.host.clone(), self.port);
-        let name = ServerName::try_from("spire-server").map_err(|error| error.to_string())?;
-        let dial = service_fn(move |_| {
-            let (connector, host, name) = (connector.clone(), host.clone(), name.clone());
-            async move {
-                let unreached = |error| DialError::dial("tcp", format_args!("{host}:{port}"), &error);
-                let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(unreached)?;
-                tcp.set_nodelay(true).map_err(unreached)?;
-                let tls = connector.connect(name, tcp).await.map_err(|error| DialError::handshake(&error))?;
-                Ok::<_, DialError>(TokioIo::new(tls))
-            }
-        });
-        let endpoint = Endpoint::from_static("https://spire-server")
-            .connect_timeout(CONNECT_DEADLINE)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20));
-        Ok(endpoint.connect_with_connector_lazy(dial))
+        connect_server(&self.host, self.port, source, verification, self.exchange).map_err(|error| error.to_string())
     }
 }
 
@@ -95,25 +75,4 @@ pub(crate) fn is_unknown_authority(status: &tonic::Status) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// A failed call as Go's clients print it, with all of its causes.
-pub(crate) fn described(status: &tonic::Status) -> String {
-    format!("rpc error: code = {} desc = {}", steeple_client::code_of(status.code()), with_causes(status))
-}
-
-/// An error with all of its causes, which tonic hides.
-pub(crate) fn with_causes(status: &tonic::Status) -> String {
-    let mut text = status.message().to_owned();
-    let mut cause = std::error::Error::source(status);
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // tonic's own word tells nothing beside what it wraps.
-        if next != "transport error" && !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -1,11 +1,16 @@
 //! What an agent is told by its configuration, validated.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steeple_client::WorkloadEndpoint;
 use steeple_config::{HealthSettings, PrometheusSettings};
 use steeple_crypto::keys::KeyType;
+use steeple_crypto::tls::KeyExchange;
 use steeple_types::TrustDomain;
+
+use crate::svid::Rotation;
 
 /// What an agent is told by its configuration.
 #[derive(Clone, Debug)]
@@ -30,10 +35,21 @@ pub struct Settings {
     pub workload_key_type: KeyType,
     /// How often the server is asked for entries.
     pub sync_interval: Duration,
+    /// How long an X.509-SVID shall be good for at any time, so that workloads outlive an outage of the server as long as that;
+    /// otherwise SVIDs are renewed at half of their life.
+    pub availability_target: Option<Duration>,
     /// Most X.509-SVIDs that are kept without anybody asking for them.
     pub x509_svid_cache_max_size: usize,
     /// Most JWT-SVIDs that are kept.
     pub jwt_svid_cache_max_size: usize,
+    /// How long the server may take for a new JWT-SVID before the one that is kept, and still good, is handed out again.
+    pub jwt_svid_cache_hit_timeout: Duration,
+    /// Most calls per second of workloads with the same selectors, by method; a method that is not named is not limited.
+    pub workload_limits: BTreeMap<&'static str, u32>,
+    /// Selectors that are told when a workload gets no identity: those that are one of these or begin with one and a colon.
+    pub log_selectors: Vec<String>,
+    /// How keys are agreed on with the server.
+    pub key_exchange: KeyExchange,
     /// Whether workloads without an identity may have the own trust domain's bundle.
     pub allow_unauthenticated_verifiers: bool,
     /// Claims of other trust domains' tokens that are handed on besides `sub`, `exp` and `aud`.
@@ -54,6 +70,13 @@ pub struct Settings {
     pub version: String,
 }
 
+impl Settings {
+    /// When X.509-SVIDs are renewed.
+    pub(crate) fn rotation(&self) -> Rotation {
+        Rotation { availability_target: self.availability_target }
+    }
+}
+
 /// How the server is trusted at first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bootstrap {
@@ -70,10 +93,10 @@ pub enum Bootstrap {
         /// Whether it yields a bundle document rather than PEM.
         spiffe: bool,
     },
+    /// By the bundle that a Workload API tells, such as that of an agent of the server above.
+    WorkloadApi(WorkloadEndpoint),
     /// Not at all: the first server that answers is believed.
     Insecure,
-    /// By the bundle of an earlier run only.
-    Stored,
 }
 
 /// What an agent that has trusted a server does when the server's certificate is of an authority that it does not know.

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use steeple_crypto::json::Object;
 use steeple_crypto::{pem, x509::Certificate};
 
 /// Largest file read, in bytes.
@@ -183,7 +184,7 @@ pub fn encode(remembered: &Remembered) -> io::Result<Vec<u8>> {
 /// # Errors
 /// [`io::ErrorKind::InvalidData`] when it is not what an agent wrote.
 pub fn parse(bytes: &[u8]) -> io::Result<Remembered> {
-    let file: DataFile = serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
+    let Object(file): Object<DataFile> = serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
     let bundle = certificates(file.bundle.unwrap_or_default())?;
     let bootstrapping = Bootstrapping {
         again: match file.bootstrap_use {

@@ -3,7 +3,9 @@
 mod cache;
 mod jwt;
 mod renew;
+mod rotation;
 
 pub(crate) use cache::{Cache, Identity, Snapshot};
 pub(crate) use jwt::JwtCache;
-pub(crate) use renew::{BATCH, renew_svids};
+pub(crate) use renew::{BATCH, Renewal, renew_svids};
+pub(crate) use rotation::Rotation;

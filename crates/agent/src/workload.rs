@@ -11,7 +11,7 @@ use steeple_runtime::Shutdown;
 use steeple_telemetry::Metrics;
 use steeple_types::Selector;
 use tonic::Status;
-use tracing::{debug, error};
+use tracing::{Level, debug, error};
 
 /// Longest one attestor may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -66,17 +66,7 @@ impl Attestation {
         let mut selectors: Vec<Selector> = answers.into_iter().flatten().flatten().collect();
         selectors.sort_unstable();
         selectors.dedup();
-        let told: Vec<String> =
-            selectors.iter().map(|one| format!("type:{:?} value:{:?}", one.kind(), one.value())).collect();
-        let in_json: Vec<serde_json::Value> =
-            selectors.iter().map(|one| serde_json::json!({ "type": one.kind(), "value": one.value() })).collect();
-        debug!(
-            pid,
-            in_json = %serde_json::json!({ "selectors": in_json }),
-            selectors = format!("[{}]", told.join(" ")),
-            subsystem_name = "workload_attestor",
-            "PID attested to have selectors"
-        );
+        tell(pid, &selectors);
         Ok(selectors)
     }
 
@@ -144,6 +134,24 @@ impl Attestation {
             })
             .ok()
     }
+}
+
+/// Tells what a process was found to be, where somebody reads it: the texts cost more than the attestation of a process.
+fn tell(pid: u32, selectors: &[Selector]) {
+    if !tracing::enabled!(Level::DEBUG) {
+        return;
+    }
+    let told: Vec<String> =
+        selectors.iter().map(|one| format!("type:{:?} value:{:?}", one.kind(), one.value())).collect();
+    let in_json: Vec<serde_json::Value> =
+        selectors.iter().map(|one| serde_json::json!({ "type": one.kind(), "value": one.value() })).collect();
+    debug!(
+        pid,
+        in_json = %serde_json::json!({ "selectors": in_json }),
+        selectors = format!("[{}]", told.join(" ")),
+        subsystem_name = "workload_attestor",
+        "PID attested to have selectors"
+    );
 }
 
 fn failed() -> Status {

@@ -3,11 +3,16 @@
 //! Operations build an [`Event`] from what they prepared and call [`Audit::record`]; only when that has returned do they
 //! take effect. A record that fails stops the effect.
 
+mod fields;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 use steeple_types::{EntryId, SpiffeId, TrustDomain};
+
+use fields::fields;
 
 /// Version of the catalogue of events.
 pub const CATALOGUE: u32 = 1;
@@ -61,10 +66,12 @@ pub enum EventKind {
     BundleCreated { trust_domain: TrustDomain },
     BundleUpdated { trust_domain: TrustDomain },
     BundleSet { trust_domain: TrustDomain },
+    BundleRefreshed { trust_domain: TrustDomain, sequence_number: u64 },
     BundleDeleted { trust_domain: TrustDomain },
     RelationshipCreated { trust_domain: TrustDomain },
     RelationshipUpdated { trust_domain: TrustDomain },
     RelationshipDeleted { trust_domain: TrustDomain },
+    JwtKeyPublished { authority_id: String },
     AuthorityPrepared { kind: &'static str, authority_id: String },
     AuthorityActivated { kind: &'static str, authority_id: String },
     AuthorityTainted { kind: &'static str, authority_id: String },
@@ -114,7 +121,8 @@ pub struct LogRecorder;
 #[async_trait]
 impl Recorder for LogRecorder {
     async fn record(&self, event: &Event) -> Result<(), AuditError> {
-        tracing::debug!(target: "steeple::audit", subsystem_name = "audit", actor = ?event.actor, event = ?event.kind, "Audit event");
+        let extra = Value::Object(fields(&event.actor, &event.kind));
+        tracing::debug!(target: "steeple::audit", subsystem_name = "audit", %extra, "Audit event");
         Ok(())
     }
 }
@@ -151,6 +159,8 @@ mod tests {
         Audit::new(Arc::new(LogRecorder)).record(Timestamp::UNIX_EPOCH, actor, kind).await.unwrap();
         let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert!(said.contains("Audit event") && said.contains("subsystem_name=\"audit\""), "{said}");
-        assert!(said.contains("Local { uid: 7, pid: 8 }") && said.contains("LogLevelSet"), "{said}");
+        let extra =
+            r#"extra={"event":"log_level_set","new_level":"debug","actor":"local","caller_uid":"7","caller_pid":"8"}"#;
+        assert!(said.contains(extra), "{said}");
     }
 }

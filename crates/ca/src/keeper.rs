@@ -4,6 +4,8 @@ mod jwt;
 mod kind;
 mod machine;
 mod means;
+mod metrics;
+mod publisher;
 mod requests;
 mod restore;
 mod taints;
@@ -32,6 +34,8 @@ use means::Means;
 use x509::X509;
 
 pub use kind::AuthorityKind;
+pub use metrics::AuthorityMetrics;
+pub use publisher::JwtKeyPublisher;
 pub use requests::RequestError;
 
 /// What the keeper is told by the configuration.
@@ -137,10 +141,13 @@ impl Keeper {
         keys: Arc<dyn KeyManager>,
         upstream: Option<Arc<dyn UpstreamAuthority>>,
         store: Arc<dyn AuthorityStore>,
+        metrics: Arc<dyn AuthorityMetrics>,
         clock: Clock,
     ) -> Result<Self, KeeperError> {
         let restored = restore::restore(&config, &*keys, upstream.is_some(), &*store, clock.now()).await?;
-        let means = Means::new(config, keys, upstream, store, clock, restored.journal);
+        let jwt_keys = Arc::new(JwtKeyPublisher::new(upstream.clone(), Arc::clone(&store), clock.clone()));
+        let (journal, tainted_upstream) = (restored.journal, Vec::new());
+        let means = Means { config, keys, upstream, store, metrics, clock, journal, tainted_upstream, jwt_keys };
         let x509 = Machine::new(restored.x509, &means);
         let jwt = Machine::new(restored.jwt, &means);
         Ok(Self { means, x509, jwt, seen: SeenTaints::default() })
@@ -157,6 +164,11 @@ impl Keeper {
             AuthorityKind::X509 => self.x509.states(),
             AuthorityKind::Jwt => self.jwt.states(),
         }
+    }
+
+    /// Publishes JWT keys, those of servers below this one too.
+    pub fn jwt_keys(&self) -> Arc<JwtKeyPublisher> {
+        Arc::clone(&self.means.jwt_keys)
     }
 
     /// Whether an upstream authority signs the X.509 authorities.

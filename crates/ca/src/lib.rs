@@ -13,7 +13,10 @@ mod x509;
 
 pub use journal::{Journal, StoredJournal, is_stale};
 pub use jwt::{JwtIssuer, JwtRequest, JwtSvid, PreparedJwt};
-pub use keeper::{AuthorityKind, AuthorityStore, CaConfig, Issuers, Keeper, KeeperError, RequestError, StoreFailure};
+pub use keeper::{
+    AuthorityKind, AuthorityMetrics, AuthorityStore, CaConfig, Issuers, JwtKeyPublisher, Keeper, KeeperError,
+    RequestError, StoreFailure,
+};
 pub use slot::{Authority, AuthorityState, AuthorityStates, Slot, SlotName, Slots, Status};
 pub use subject::CaSubject;
 pub use x509::{PreparedX509, SvidProfile, X509Issuer, X509Request, X509Svid};

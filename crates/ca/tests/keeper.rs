@@ -12,3 +12,5 @@ mod restart;
 mod rotation;
 #[path = "keeper/upstream.rs"]
 mod upstream;
+#[path = "keeper/upstream_bundle.rs"]
+mod upstream_bundle;

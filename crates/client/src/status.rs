@@ -1,12 +1,31 @@
 //! Statuses as Go's gRPC library prints them.
 
-use std::io;
-
 use tonic::{Code, Status};
 
 /// A failed call, as `rpc error: code = NotFound desc = entry not found`.
 pub fn describe(status: &Status) -> String {
     format!("rpc error: code = {} desc = {}", code_of(status.code()), status.message())
+}
+
+/// The same with all of the causes, as Go's clients print a failed call.
+pub fn describe_with_causes(status: &Status) -> String {
+    format!("rpc error: code = {} desc = {}", code_of(status.code()), with_causes(status))
+}
+
+/// A status's message with all of its causes, which tonic hides.
+pub fn with_causes(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // tonic's own word tells nothing beside what it wraps.
+        if next != "transport error" && !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// The name of a status code, as `InvalidArgument`.
@@ -40,17 +59,6 @@ pub fn code_name(code: i32) -> String {
     }
 }
 
-/// The text of an error of the operating system as Go prints it: `no such file or directory`.
-pub fn os_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match (error.raw_os_error(), letters.next()) {
-        (Some(_), Some(first)) => first.to_lowercase().chain(letters).collect(),
-        _ => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,11 +72,5 @@ mod tests {
         assert_eq!(code_name(1), "Canceled");
         assert_eq!(code_name(2), "Unknown");
         assert_eq!(code_name(99), "Code(99)");
-    }
-
-    #[test]
-    fn errors_of_the_system_read_as_in_go() {
-        assert_eq!(os_text(&io::Error::from_raw_os_error(2)), "no such file or directory");
-        assert_eq!(os_text(&io::Error::other("Own words")), "Own words");
     }
 }

@@ -10,7 +10,7 @@ use tower::service_fn;
 use crate::DialError;
 
 /// The `:authority` of calls over a Unix socket, that of Go's gRPC library.
-const AUTHORITY: &str = "http://localhost";
+pub(crate) const AUTHORITY: &str = "http://localhost";
 
 /// A channel to the socket at `path`, connected by the first call on it.
 ///

@@ -1,6 +1,6 @@
 //! Reads blocks as Go's decoder does.
 
-use crate::tree::{Item, Object, Value};
+use crate::tree::{Item, Key, Object, Value};
 
 /// A setting has a value of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,6 @@ enum Part<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Entry<'a> {
     key: &'a str,
-    quoted: bool,
     item: &'a Item,
     taken: usize,
 }
@@ -51,7 +50,7 @@ impl<'a> Block<'a> {
             };
             for item in items {
                 if let Some(key) = item.keys.get(taken) {
-                    entries.push(Entry { key: &key.text, quoted: key.quoted, item, taken: taken + 1 });
+                    entries.push(Entry { key: &key.text, item, taken: taken + 1 });
                 }
             }
         }
@@ -83,18 +82,26 @@ impl<'a> Block<'a> {
     }
 
     /// The blocks under `key` seen as one; `None` if there is none.
-    pub fn block(&self, key: &str) -> Option<Self> {
-        let blocks = self.blocks(key);
-        if blocks.is_empty() {
-            return None;
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything else, with the text of Go's decoder.
+    pub fn block(&self, key: &str) -> Result<Option<Self>, DecodeError> {
+        for item in self.values(key) {
+            if !matches!(item.value, Value::Object(_)) {
+                return Err(self.error(key, item, Fault::Block(kind_of(&item.value))));
+            }
         }
-        Some(self.inner(key, blocks.into_iter().flat_map(|block| block.parts).collect()))
+        let parts: Vec<Part<'a>> = self.blocks(key).into_iter().flat_map(|block| block.parts).collect();
+        Ok((!parts.is_empty()).then(|| self.inner(key, parts)))
     }
 
     /// The blocks under `key` with their labels, in order: `key "label" { … }`.
-    pub fn labelled(&self, key: &str) -> Vec<(&'a str, Self)> {
-        let outer = self.block(key).unwrap_or_default();
-        outer.entries().into_iter().map(|entry| (entry.key, outer.behind(entry))).collect()
+    ///
+    /// # Errors
+    /// [`DecodeError`] as of [`block`](Self::block).
+    pub fn labelled(&self, key: &str) -> Result<Vec<(&'a str, Self)>, DecodeError> {
+        let outer = self.block(key)?.unwrap_or_default();
+        Ok(outer.entries().into_iter().map(|entry| (entry.key, outer.behind(entry))).collect())
     }
 
     /// All blocks with their keys and labels, in order: `type "name" { … }`.
@@ -129,16 +136,35 @@ impl<'a> Block<'a> {
         Object { items: items.collect() }
     }
 
+    /// Whether something in it is set to other than the zero value of its kind in Go, which is no setting to SPIRE.
+    pub fn sets_anything(&self) -> bool {
+        self.entries().into_iter().any(|entry| match &entry.item.value {
+            Value::Text(text) => !text.is_empty(),
+            Value::Number(number) => number.parse() != Ok(0.0),
+            Value::Bool(is_set) => *is_set,
+            Value::List(_) | Value::Object(_) => true,
+        })
+    }
+
     /// Whether `key` is there.
     pub fn has(&self, key: &str) -> bool {
         !self.under(key).is_empty()
     }
 
-    /// Keys that are not among `known`. Quoted ones don't count in HCL; they are labels there.
+    /// Keys, and labels without quotes, that are not among `known`. Quoted ones don't count in HCL; they are labels there. As in
+    /// Go, what has labels counts only where it is the first item.
     pub fn unknown(&self, known: &[&str]) -> Vec<&'a str> {
-        let is_unknown =
-            |entry: &Entry<'_>| !entry.quoted && !known.iter().any(|key| entry.key.eq_ignore_ascii_case(key));
-        self.entries().into_iter().filter(is_unknown).map(|entry| entry.key).collect()
+        let mut unknown = Vec::new();
+        for (index, entry) in self.entries().into_iter().enumerate() {
+            let keys = entry.item.keys.get(entry.taken - 1..).unwrap_or_default();
+            if index > 0 && keys.len() > 1 {
+                continue;
+            }
+            let is_unknown =
+                |key: &&Key| !key.quoted && !known.iter().any(|known| key.text.eq_ignore_ascii_case(known));
+            unknown.extend(keys.iter().filter(is_unknown).map(|key| key.text.as_str()));
+        }
+        unknown
     }
 
     /// Whether `key` is set to nothing, or to `default`.
@@ -157,22 +183,24 @@ impl<'a> Block<'a> {
         entries.filter(|entry| entry.item.keys.len() == entry.taken).map(|entry| entry.item).collect()
     }
 
-    /// Decodes each value of `key`; the last one counts, and a bad one is an error wherever it stands.
+    /// Decodes each value of `key`; the last one counts, and a bad one is an error wherever it stands. What has labels is a block.
     fn last<T>(&self, key: &str, decode: impl Fn(&'a Value) -> Result<T, Fault>) -> Result<Option<T>, DecodeError> {
         let mut last = None;
-        for item in self.values(key) {
-            last = Some(decode(&item.value).map_err(|fault| self.error(key, item, fault))?);
+        for Entry { item, taken, .. } in self.under(key) {
+            let value = if item.keys.len() > taken { &BLOCK } else { &item.value };
+            last = Some(decode(value).map_err(|fault| self.error(key, item, fault))?);
         }
         Ok(last)
     }
 
     fn error(&self, key: &str, item: &Item, fault: Fault) -> DecodeError {
-        let at = if item.line == 0 { String::new() } else { format!("At {}:{}: ", item.line, item.column) };
+        let at = if item.line == 0 { "At -: ".to_owned() } else { format!("At {}:{}: ", item.line, item.column) };
         DecodeError(match fault {
             Fault::Number(text) => format!("strconv.ParseInt: parsing {text:?}: invalid syntax"),
             Fault::Slice(kind) => format!("{at}unknown slice type: {kind}"),
             Fault::Text(element, kind) => format!("{at}{}.{key}{element}: unknown type for string {kind}", self.path),
             Fault::Literal(kind) => format!("{at}{}.{key}: unknown type {kind}", self.path),
+            Fault::Block(kind) => format!("{at}{}.{key}: not an object type for struct ({kind})", self.path),
         })
     }
 
@@ -190,6 +218,7 @@ impl<'a> Block<'a> {
     /// [`DecodeError`] for anything else, with the text of Go's decoder.
     pub fn int(&self, key: &str) -> Result<Option<i64>, DecodeError> {
         self.last(key, |value| match value {
+            Value::Number(text) if is_float(text) => Err(Fault::Literal(kind_of(value))),
             Value::Number(text) | Value::Text(text) => int_of(text).ok_or_else(|| Fault::Number(text.clone())),
             other => Err(Fault::Literal(kind_of(other))),
         })
@@ -212,9 +241,14 @@ impl<'a> Block<'a> {
     /// [`DecodeError`] for anything else.
     pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>, DecodeError> {
         let mut all: Option<Vec<String>> = None;
-        for item in self.values(key) {
-            let Value::List(values) = &item.value else {
-                return Err(self.error(key, item, Fault::Slice(kind_of(&item.value))));
+        for Entry { item, taken, .. } in self.under(key) {
+            let values = match &item.value {
+                Value::List(values) if item.keys.len() == taken => values,
+                Value::Object(object) if item.keys.len() == taken && object.items.is_empty() => &Vec::new(),
+                Value::Object(_) => {
+                    return Err(self.error(key, item, Fault::Text("[0]".to_owned(), "*ast.ObjectItem")));
+                }
+                value => return Err(self.error(key, item, Fault::Slice(kind_of(value)))),
             };
             let texts = values.iter().enumerate().map(|(at, value)| text_of(&format!("[{at}]"), value));
             let texts: Result<Vec<String>, Fault> = texts.collect();
@@ -231,7 +265,11 @@ enum Fault {
     /// Which element of a list, and its kind.
     Text(String, &'static str),
     Literal(&'static str),
+    Block(&'static str),
 }
+
+/// What stands for a block with labels.
+static BLOCK: Value = Value::Object(Object { items: Vec::new() });
 
 fn kind_of(value: &Value) -> &'static str {
     match value {
@@ -243,9 +281,17 @@ fn kind_of(value: &Value) -> &'static str {
 
 fn text_of(element: &str, value: &Value) -> Result<String, Fault> {
     match value {
+        Value::Number(text) if is_float(text) => Err(Fault::Text(element.to_owned(), kind_of(value))),
         Value::Text(text) | Value::Number(text) => Ok(text.clone()),
+        Value::Object(_) if !element.is_empty() => Err(Fault::Text(element.to_owned(), "*ast.ObjectType")),
         other => Err(Fault::Text(element.to_owned(), kind_of(other))),
     }
+}
+
+/// Whether a number is a fraction to Go's scanner.
+fn is_float(number: &str) -> bool {
+    let digits = number.trim_start_matches('-');
+    !digits.starts_with("0x") && !digits.starts_with("0X") && digits.contains(['.', 'e', 'E'])
 }
 
 fn int_of(text: &str) -> Option<i64> {
@@ -286,7 +332,7 @@ mod tests {
         let root = Block::of(&object);
         assert_eq!(root.int("a").unwrap(), Some(2), "the last one counts");
         assert_eq!(root.texts("l").unwrap(), Some(vec!["x".to_owned(), "y".to_owned()]), "lists are added up");
-        let merged = root.block("b").unwrap();
+        let merged = root.block("b").unwrap().unwrap();
         assert_eq!((merged.int("c").unwrap(), merged.int("d").unwrap()), (Some(1), Some(2)), "blocks are merged");
     }
 
@@ -294,8 +340,8 @@ mod tests {
     fn errors_tell_where_and_which_key_as_go_does() {
         let text = "server {\n  ratelimit { signing = \"x\" }\n  a = [true]\n  b = true\n  c = \"x\"\n  d = {}\n  e = 1\n  e = \"x\"\n}";
         let object = crate::parse(text).unwrap();
-        let server = Block::of(&object).block("server").unwrap();
-        let signing = server.block("ratelimit").unwrap().bool("signing").unwrap_err();
+        let server = Block::of(&object).block("server").unwrap().unwrap();
+        let signing = server.block("ratelimit").unwrap().unwrap().bool("signing").unwrap_err();
         for (error, said) in [
             (signing, "At 2:25: root.server.ratelimit.signing: unknown type *ast.LiteralType"),
             (server.texts("a").unwrap_err(), "At 3:7: root.server.a[0]: unknown type for string *ast.LiteralType"),
@@ -314,12 +360,15 @@ mod tests {
             "plugins":{"KeyManager":[{"disk":{"plugin_data":{"keys_path":"k"}}}],"DataStore":{"sql":{"plugin_data":{}}}}}"#;
         let object = crate::parse(text).unwrap();
         let root = Block::of(&object);
-        let server = root.block("server").unwrap();
+        let server = root.block("server").unwrap().unwrap();
         assert_eq!(server.int("bind_port").unwrap(), Some(8081));
-        assert_eq!(server.block("ca_subject").unwrap().texts("country").unwrap(), Some(vec!["US".to_owned()]));
-        let plugins = root.block("plugins").unwrap();
+        assert_eq!(server.block("ca_subject").unwrap().unwrap().texts("country").unwrap(), Some(vec!["US".to_owned()]));
+        let plugins = root.block("plugins").unwrap().unwrap();
         let names: Vec<(&str, &str)> = plugins.typed().iter().map(|(kind, name, _)| (*kind, *name)).collect();
         assert_eq!(names, [("KeyManager", "disk"), ("DataStore", "sql")]);
-        assert_eq!(plugins.typed()[0].2.block("plugin_data").unwrap().text("keys_path").unwrap().as_deref(), Some("k"));
+        assert_eq!(
+            plugins.typed()[0].2.block("plugin_data").unwrap().unwrap().text("keys_path").unwrap().as_deref(),
+            Some("k")
+        );
     }
 }

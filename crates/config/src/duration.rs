@@ -9,9 +9,12 @@ const LONGEST_NANOSECONDS: u128 = i64::MAX.unsigned_abs() as u128;
 /// Reads a duration such as `1h30m` or `1.5s`; the errors are those of Go's `time.ParseDuration`.
 ///
 /// # Errors
-/// A text as Go's. Negative durations are refused as invalid, since nothing here can be negative.
+/// A text as Go's. A negative duration, which Go takes, is refused, since nothing here can be negative.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let invalid = || format!("time: invalid duration {text:?}");
+    if text.strip_prefix('-').is_some_and(|rest| !rest.starts_with(['+', '-']) && parse_duration(rest).is_ok()) {
+        return Err(format!("duration {text:?} is negative; write it without the sign"));
+    }
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
         return Ok(Duration::ZERO);
@@ -112,6 +115,10 @@ mod tests {
             ("1", "time: missing unit in duration \"1\""),
             ("x", "time: invalid duration \"x\""),
             ("99999999999h", "time: invalid duration \"99999999999h\""),
+            ("-5m", "duration \"-5m\" is negative; write it without the sign"),
+            ("-x", "time: invalid duration \"-x\""),
+            ("--5m", "time: invalid duration \"--5m\""),
+            ("-+5m", "time: invalid duration \"-+5m\""),
             ("2562047h60m", "time: invalid duration \"2562047h60m\""),
         ] {
             assert_eq!(parse_duration(text).unwrap_err(), error);

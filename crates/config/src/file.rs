@@ -23,7 +23,7 @@ pub fn load<T>(
     let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
     let object = parse(&text).map_err(|error| malformed(error.to_string()))?;
     let root = Block::of(&object);
-    let block = root.block(section).ok_or_else(|| invalid(format!("{section} section must be configured")))?;
+    let block = root.block(section)?.ok_or_else(|| invalid(format!("{section} section must be configured")))?;
     // A value is decoded where it is used; only here is the file known.
     decode(&root, block).map_err(|error| match error {
         ConfigError::Value(error) => malformed(error.to_string()),

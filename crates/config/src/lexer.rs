@@ -197,10 +197,21 @@ impl<'a> Lexer<'a> {
                 '"' if depth == 0 => return Ok(text),
                 '\n' if depth == 0 => return Err(at.error("literal not terminated")),
                 '\\' if depth == 0 => text.push(self.escape(at)?),
-                '$' if self.rest.starts_with('{') => {
+                // Within `${…}` escapes are checked and stay as they are.
+                '\\' => {
+                    let before = self.rest;
+                    self.escape(at)?;
+                    text.push('\\');
+                    text.push_str(before.get(..before.len() - self.rest.len()).unwrap_or_default());
+                }
+                '$' if depth == 0 && self.rest.starts_with('{') => {
                     depth += 1;
                     self.bump();
                     text.push_str("${");
+                }
+                '{' if depth > 0 => {
+                    depth += 1;
+                    text.push('{');
                 }
                 '}' if depth > 0 => {
                     depth -= 1;
@@ -223,11 +234,22 @@ impl<'a> Lexer<'a> {
             'v' => '\u{b}',
             '\\' => '\\',
             '"' => '"',
+            digit @ '0'..='7' => self.octal(digit, illegal)?,
             'x' => self.code(2, illegal)?,
             'u' => self.code(4, illegal)?,
             'U' => self.code(8, illegal)?,
             _ => return Err(illegal()),
         })
+    }
+
+    /// Three octal digits, of which `first` was read; together they are at most 255.
+    fn octal(&mut self, first: char, illegal: impl Fn() -> ParseError) -> Result<char, ParseError> {
+        let mut code = first.to_digit(8).ok_or_else(&illegal)?;
+        for _ in 0..2 {
+            let digit = self.bump().and_then(|c| c.to_digit(8)).ok_or_else(&illegal)?;
+            code = code * 8 + digit;
+        }
+        u8::try_from(code).map(char::from).map_err(|_| illegal())
     }
 
     fn code(&mut self, digits: usize, illegal: impl Fn() -> ParseError) -> Result<char, ParseError> {
@@ -250,21 +272,22 @@ impl<'a> Lexer<'a> {
         if indented {
             self.bump();
         }
-        let anchor = self.line().ok_or_else(illegal)?.trim().to_owned();
+        let anchor = self.line().unwrap_or_default();
+        if !anchor.chars().all(|c| c.is_alphanumeric() || c == '_') {
+            return Err(at.error("invalid characters in heredoc anchor"));
+        }
         if anchor.is_empty() {
             return Err(at.error("zero-length heredoc anchor"));
         }
         let mut lines: Vec<String> = Vec::new();
         loop {
-            let line = self.line().ok_or_else(|| at.error("heredoc not terminated"))?;
-            if line.trim() == anchor {
-                break;
+            // The line of the anchor has an end too.
+            let line = self.line().filter(|_| self.at.column == 1).ok_or_else(|| at.error("heredoc not terminated"))?;
+            if let Some(indent) = line.strip_suffix(&anchor).filter(|indent| indent.trim().is_empty()) {
+                return Ok(heredoc_text(&lines, indent, indented));
             }
             lines.push(line);
         }
-        let indent = |line: &String| line.len() - line.trim_start().len();
-        let cut = if indented { lines.iter().map(indent).min().unwrap_or_default() } else { 0 };
-        Ok(lines.iter().flat_map(|line| [line.get(cut..).unwrap_or_default(), "\n"]).collect())
     }
 
     /// The rest of the line.
@@ -275,6 +298,19 @@ impl<'a> Lexer<'a> {
             line.push(c);
         }
         Some(line)
+    }
+}
+
+/// The text of a heredoc whose anchor has `indent` before it. With `<<-` lines lose that much, if each of them has it.
+/// Without, it stays, as in Go.
+fn heredoc_text(lines: &[String], indent: &str, indented: bool) -> String {
+    let cut: Option<Vec<&str>> = lines.iter().map(|line| line.strip_prefix(indent)).collect();
+    let whole = |lines: &[&str]| lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+    let as_they_are: Vec<&str> = lines.iter().map(String::as_str).collect();
+    match cut {
+        _ if !indented => whole(&as_they_are) + indent,
+        Some(cut) => whole(&cut),
+        None => whole(&as_they_are),
     }
 }
 

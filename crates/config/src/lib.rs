@@ -14,12 +14,14 @@ mod json;
 mod lexer;
 mod listeners;
 mod not_yet;
+mod os_text;
 mod parser;
 mod plugins;
 mod print;
 mod section;
 mod tree;
 mod unknown;
+mod url;
 
 pub use block::{Block, DecodeError};
 pub use connection_string::{MySqlDsn, parse_mysql_dsn, parse_postgres};
@@ -27,13 +29,17 @@ pub use duration::{format_duration, parse_duration};
 pub use error::{ConfigError, invalid};
 pub use expand::expand_env;
 pub use file::{LookUp, load};
-pub use listeners::{HealthSettings, PrometheusSettings, read_health, read_prometheus, telemetry_not_yet};
+pub use listeners::{
+    HealthSettings, MetricSettings, PrometheusSettings, TELEMETRY_NOT_YET, read_health, read_prometheus,
+};
 pub use not_yet::{NotYet, NotYetError, WINDOWS, refuse_not_yet};
+pub use os_text::os_text;
 pub use plugins::{PLUGIN_KEYS, PluginBlock, PluginsError, read_plugins};
 pub use print::print;
-pub use section::{Flags, LogSettings, Section};
+pub use section::{EXPERIMENTAL, Flags, LogSettings, Section};
 pub use tree::{Item, Key, Object, Value};
 pub use unknown::{Known, refuse_unknown};
+pub use url::{Url, UrlError};
 
 /// Largest text read, in bytes.
 const MAX_LENGTH: usize = 4 << 20;
@@ -58,5 +64,8 @@ pub fn parse(text: &str) -> Result<Object, ParseError> {
     if text.len() > MAX_LENGTH {
         return Err(ParseError { line: 1, column: 1, message: "configuration is larger than 4 MiB".to_owned() });
     }
-    if text.trim_start().starts_with('{') { json::parse(text) } else { parser::parse(text) }
+    if text.trim_start().starts_with('{') {
+        return json::parse(text);
+    }
+    parser::parse(&text.replace("\r\n", "\n"))
 }

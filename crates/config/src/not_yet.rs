@@ -52,8 +52,9 @@ fn asks(block: &Block<'_>, known: &NotYet) -> bool {
             return inner.has(part) && !inner.is_default(part, known.default);
         }
         match inner.block(part) {
-            Some(next) => inner = next,
-            None => return false,
+            Ok(Some(next)) => inner = next,
+            // What is no block is refused by who reads it.
+            Ok(None) | Err(_) => return false,
         }
     }
     false

@@ -46,11 +46,11 @@ impl Parser<'_> {
             }
             match token {
                 Token::End | Token::RightBrace => return Ok(object),
-                // Items may be parted by commas, as in objects of lists.
-                Token::Comma => {
-                    self.next()?;
-                }
                 _ => self.item(depth, &mut object)?,
+            }
+            // Items may be parted by commas, as in objects of lists.
+            if self.peek()?.0 == Token::Comma {
+                self.next()?;
             }
         }
     }
@@ -128,7 +128,7 @@ impl Parser<'_> {
                     self.next()?;
                     return Ok(Value::List(values));
                 }
-                Token::Comma if needs_comma => {
+                Token::Comma => {
                     self.next()?;
                     needs_comma = false;
                 }
@@ -137,8 +137,10 @@ impl Parser<'_> {
                     return Err(at.error(message));
                 }
                 _ => {
-                    values.push(self.value(depth + 1)?);
-                    needs_comma = true;
+                    let value = self.value(depth + 1)?;
+                    // Go's parser wants none behind a list.
+                    needs_comma = !matches!(value, Value::List(_));
+                    values.push(value);
                 }
             }
         }
@@ -166,10 +168,10 @@ mod tests {
             "plugins { \"KeyManager\" \"memory\" { plugin_data = {} } }",
         ] {
             let object = parse(text).unwrap();
-            let managers = Block::of(&object).block("plugins").unwrap().labelled("KeyManager");
+            let managers = Block::of(&object).block("plugins").unwrap().unwrap().labelled("KeyManager").unwrap();
             let names: Vec<&str> = managers.iter().map(|(name, _)| *name).collect();
             assert_eq!(names, ["memory"], "{text}");
-            assert!(managers[0].1.block("plugin_data").is_some(), "{text}");
+            assert!(managers[0].1.block("plugin_data").unwrap().is_some(), "{text}");
         }
     }
 
@@ -179,7 +181,7 @@ mod tests {
             "# c\na { b = 1 c = \"x\\\"\\u00e9\" } // d\n/* e */ f = [1, \"two\", true,]\ng = 0x1F\nh = <<X\nl1\nX\n";
         let object = parse(text).unwrap();
         let root = Block::of(&object);
-        let a = root.block("A").unwrap();
+        let a = root.block("A").unwrap().unwrap();
         assert_eq!((a.int("B").unwrap(), a.text("c").unwrap().as_deref()), (Some(1), Some("x\"é")));
         assert_eq!(root.int("g").unwrap(), Some(31));
         assert_eq!(root.text("h").unwrap().as_deref(), Some("l1\n"));

@@ -49,7 +49,7 @@ pub const PLUGIN_KEYS: &[NotYet] = &[
 pub fn read_plugins(root: &Block<'_>) -> Result<Vec<PluginBlock>, PluginsError> {
     let mut plugins: Vec<PluginBlock> = Vec::new();
     let mut seen = Vec::new();
-    let Some(block) = root.block("plugins") else { return Ok(plugins) };
+    let Some(block) = root.block("plugins")? else { return Ok(plugins) };
     for (kind, name, block) in block.typed() {
         if seen.contains(&(kind, name)) {
             return Err(PluginsError::Twice { kind: kind.to_owned(), name: name.to_owned() });
@@ -59,7 +59,7 @@ pub fn read_plugins(root: &Block<'_>) -> Result<Vec<PluginBlock>, PluginsError> 
             continue;
         }
         refuse_not_yet(&block, &format!("plugins.{kind}.{name}"), PLUGIN_KEYS)?;
-        let data = block.block("plugin_data").map(|data| data.to_object()).unwrap_or_default();
+        let data = block.block("plugin_data")?.map(|data| data.to_object()).unwrap_or_default();
         plugins.push(PluginBlock { kind: kind.to_owned(), name: name.to_owned(), data });
     }
     Ok(plugins)

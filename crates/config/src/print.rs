@@ -65,7 +65,7 @@ mod tests {
             let json = serde_json::json!({ text: { "a": text } }).to_string();
             let object = parse(&json).unwrap();
             let again = parse(&super::print(&object)).unwrap();
-            assert_eq!(Block::of(&again).block(text).unwrap().text("a").unwrap().as_deref(), Some(text));
+            assert_eq!(Block::of(&again).block(text).unwrap().unwrap().text("a").unwrap().as_deref(), Some(text));
         }
     }
 
@@ -74,7 +74,7 @@ mod tests {
         let text = "a = 1\nb { c = [\"x\\n\", 7] d \"e\" { f = \"g\" } }\n";
         let object = parse(text).unwrap();
         let again = parse(&super::print(&object)).unwrap();
-        let read = |object| Block::of(object).block("b").unwrap().texts("c").unwrap().unwrap();
+        let read = |object| Block::of(object).block("b").unwrap().unwrap().texts("c").unwrap().unwrap();
         assert_eq!(read(&object), read(&again));
         assert_eq!(Block::of(&again).int("a").unwrap(), Some(1));
     }

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use crate::{Block, ConfigError, invalid};
 
+/// What SPIRE warns of when something is set in a block `experimental`.
+pub const EXPERIMENTAL: &str = "Experimental features have been enabled. Please see doc/upgrading.md for upgrade and \
+                                compatibility considerations for experimental features.";
+
 /// Values given on the command line, by the key that they stand for. Empty ones count as not given.
 pub type Flags = BTreeMap<&'static str, String>;
 

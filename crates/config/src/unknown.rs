@@ -6,17 +6,17 @@ const PROMETHEUS: &[&str] = &["host", "port", "tls"];
 const HEALTH: &[&str] = &["listener_enabled", "bind_address", "bind_port", "live_path", "ready_path"];
 
 /// What a block is called in the log, the block if it is there, and the keys that it may have.
-pub type Known<'a> = (&'static str, Option<Block<'a>>, &'static [&'static str]);
+pub type Known<'a> = (&'static str, Option<Block<'a>>, &'a [&'static str]);
 
 /// Checks `blocks` and those that every daemon has under `root`, and tells of all unknown keys in the log.
 ///
 /// # Errors
 /// [`ConfigError::Invalid`] if there are any.
 pub fn refuse_unknown<'a>(root: &Block<'a>, blocks: impl IntoIterator<Item = Known<'a>>) -> Result<(), ConfigError> {
-    let telemetry = root.block("telemetry").unwrap_or_default();
+    let telemetry = root.block("telemetry")?.unwrap_or_default();
     let common = [
-        ("Prometheus", telemetry.block("Prometheus"), PROMETHEUS),
-        ("health check", root.block("health_checks"), HEALTH),
+        ("Prometheus", telemetry.block("Prometheus")?, PROMETHEUS),
+        ("health check", root.block("health_checks")?, HEALTH),
     ];
     let mut all_known = true;
     for (section, block, known) in blocks.into_iter().chain(common) {
@@ -44,7 +44,7 @@ mod tests {
         ] {
             let object = crate::parse(text).unwrap();
             let root = Block::of(&object);
-            let blocks: [Known<'_>; 1] = [("agent", root.block("agent"), &["a"])];
+            let blocks: [Known<'_>; 1] = [("agent", root.block("agent").unwrap(), &["a"])];
             assert_eq!(refuse_unknown(&root, blocks).is_ok(), is_known, "{text}");
         }
     }

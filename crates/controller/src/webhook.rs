@@ -11,6 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
@@ -20,10 +23,11 @@ use steeple_client::{connect_unix, describe};
 use steeple_clock::Clock;
 use steeple_crypto::keys::{KeyError, KeyType, PrivateKey};
 use steeple_crypto::pem;
-use steeple_crypto::tls::{WebIdentity, web_server_config};
+use steeple_crypto::tls::{KeyExchange, WebIdentity, web_server_config};
 use steeple_crypto::x509::{Name, X509Error, self_signed_csr};
 use steeple_k8s::{Permission, Scope};
-use steeple_net::web::{self, WebLimits};
+use steeple_net::Limits;
+use steeple_net::web::{Endpoint, WebLimits, serve_requests};
 use steeple_proto::spire::api::server::bundle::v1::GetBundleRequest;
 use steeple_proto::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use steeple_proto::spire::api::server::svid::v1::MintX509svidRequest;
@@ -60,7 +64,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Longest wait for an answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// An API server sends few reviews at once, and none that is larger.
-const LIMITS: WebLimits = WebLimits { connections: 128, body: 7 << 20 };
+const LIMITS: WebLimits = WebLimits { connections: Limits { connections: 128, ..Limits::NETWORK }, body: 7 << 20 };
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,12 +132,15 @@ impl Webhook {
     /// # Errors
     /// When the listener fails.
     pub(crate) async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
-        let config = Arc::new(web_server_config(self.identity.clone()).map_err(io::Error::other)?);
+        let config =
+            Arc::new(web_server_config(Arc::new(self.identity.clone()), KeyExchange::Any).map_err(io::Error::other)?);
+        let respond = |head: &Parts, body: &Bytes| -> Response<Bytes> { review::answer(head, body).into() };
         let clock = self.clock.clone();
         tokio::select! {
-            served = web::serve_tls(listener, config, Arc::new(review::answer), LIMITS, clock, shutdown) => served,
-            () = self.keep() => Ok(()),
+            () = serve_requests(Endpoint::Tls(listener, config), Arc::new(respond), LIMITS, clock, shutdown) => {}
+            () = self.keep() => {}
         }
+        Ok(())
     }
 
     async fn keep(mut self) {

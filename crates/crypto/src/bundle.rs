@@ -1,8 +1,11 @@
 //! Bundle documents (SPIFFE Trust Domain and Bundle, section 4) and plain JWK sets.
 
-use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Deserializer, Serialize};
 use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 
+use crate::json::Object;
 use crate::jwk::Jwk;
 use crate::keys::{KeyError, PublicKey};
 use crate::x509::{Certificate, X509Error};
@@ -58,11 +61,17 @@ pub enum BundleError {
 #[derive(Serialize, Deserialize)]
 struct Document {
     /// SPIRE writes no keys as `null`.
+    #[serde(default, deserialize_with = "keys")]
     keys: Option<Vec<Jwk>>,
     #[serde(default, skip_serializing_if = "is_zero", rename = "spiffe_sequence")]
     sequence: u64,
     #[serde(default, skip_serializing_if = "is_zero_hint", rename = "spiffe_refresh_hint")]
     refresh_hint: i64,
+}
+
+fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Jwk>>, D::Error> {
+    let keys = Option::<Vec<Object<Jwk>>>::deserialize(deserializer)?;
+    Ok(keys.map(|keys| keys.into_iter().map(|key| key.0).collect()))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -129,19 +138,42 @@ struct Set {
     keys: Vec<Jwk>,
 }
 
-/// Reads a SPIFFE bundle document.
+/// What becomes of a document in which a key has no `use`, or one that is not known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OtherUses {
+    Refused,
+    Ignored,
+}
+
+/// Reads a SPIFFE bundle document that an operator gives. As [`from_document`], but that keys without a known `use` are
+/// ignored, as go-spiffe does (SPIFFE Trust Domain and Bundle, section 4.2.2).
+///
+/// # Errors
+/// [`BundleError`] with the texts of go-spiffe.
+pub fn from_given_document(trust_domain: TrustDomain, text: &[u8]) -> Result<Bundle, BundleError> {
+    read(trust_domain, text, OtherUses::Ignored)
+}
+
+/// Reads a SPIFFE bundle document. A certificate that stands in it twice counts once, and of keys with the same ID the last
+/// one counts, as in go-spiffe.
 ///
 /// # Errors
 /// [`BundleError`] with the texts of SPIRE.
 pub fn from_document(trust_domain: TrustDomain, text: &[u8]) -> Result<Bundle, BundleError> {
+    read(trust_domain, text, OtherUses::Refused)
+}
+
+fn read(trust_domain: TrustDomain, text: &[u8], other_uses: OtherUses) -> Result<Bundle, BundleError> {
     if text.len() > MAX_LENGTH {
         return Err(BundleError::TooLarge);
     }
-    let document: Document = serde_json::from_slice(text)?;
+    let Object(document): Object<Document> = serde_json::from_slice(text)?;
     let mut bundle = Bundle::empty(trust_domain);
     bundle.refresh_hint = document.refresh_hint;
     bundle.sequence_number = document.sequence;
-    for (entry, key) in document.keys.ok_or(BundleError::NoKeys)?.iter().enumerate() {
+    let (mut certificates_seen, mut positions) = (HashSet::new(), HashMap::new());
+    let keys = document.keys.ok_or(BundleError::NoKeys)?;
+    for (entry, key) in keys.iter().enumerate() {
         match key.key_use.as_str() {
             X509_SVID => {
                 let certificates = key.certificates()?;
@@ -149,17 +181,27 @@ pub fn from_document(trust_domain: TrustDomain, text: &[u8]) -> Result<Bundle, B
                     return Err(BundleError::Certificates { entry, found: certificates.len() });
                 };
                 Certificate::from_der(certificate)?;
-                bundle.x509_authorities.push(X509Authority { certificate: certificate.clone(), tainted: false });
+                if certificates_seen.insert(certificate.clone()) {
+                    bundle.x509_authorities.push(X509Authority { certificate: certificate.clone(), tainted: false });
+                }
             }
             JWT_SVID if key.kid.is_empty() => return Err(BundleError::NoKeyId(entry)),
-            JWT_SVID => bundle.jwt_authorities.push(JwtAuthority {
-                key_id: key.kid.clone(),
-                public_key: key.to_key()?.spki().to_vec(),
-                expires_at: None,
-                tainted: false,
-            }),
+            JWT_SVID => {
+                let authority = JwtAuthority {
+                    key_id: key.kid.clone(),
+                    public_key: key.to_key()?.spki().to_vec(),
+                    expires_at: None,
+                    tainted: false,
+                };
+                let position = *positions.entry(key.kid.as_str()).or_insert(bundle.jwt_authorities.len());
+                match bundle.jwt_authorities.get_mut(position) {
+                    Some(known) => *known = authority,
+                    None => bundle.jwt_authorities.push(authority),
+                }
+            }
             // Known to SPIFFE, of no use here.
             "wit-svid" => {}
+            _ if other_uses == OtherUses::Ignored => {}
             "" => return Err(BundleError::NoUse(entry)),
             other => return Err(BundleError::UnknownUse { entry, key_use: other.to_owned() }),
         }
@@ -169,13 +211,13 @@ pub fn from_document(trust_domain: TrustDomain, text: &[u8]) -> Result<Bundle, B
 
 fn x509_jwk(authority: &X509Authority) -> Result<Jwk, BundleError> {
     let certificate = Certificate::from_der(&authority.certificate)?;
-    let jwk = Jwk::from_key(certificate.public_key()).with_certificate(&authority.certificate);
+    let jwk = Jwk::from_key(certificate.public_key())?.with_certificate(&authority.certificate);
     Ok(Jwk { key_use: X509_SVID.to_owned(), ..jwk })
 }
 
 fn jwt_jwk(authority: &JwtAuthority) -> Result<Jwk, BundleError> {
     let key = PublicKey::from_spki(&authority.public_key)?;
-    Ok(Jwk { kid: authority.key_id.clone(), ..Jwk::from_key(&key) })
+    Ok(Jwk { kid: authority.key_id.clone(), ..Jwk::from_key(&key)? })
 }
 
 fn indented(value: &impl Serialize) -> Result<String, BundleError> {
@@ -183,4 +225,61 @@ fn indented(value: &impl Serialize) -> Result<String, BundleError> {
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))?;
     Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{KeyType, PrivateKey};
+
+    fn jwk(kid: &str) -> (Jwk, Vec<u8>) {
+        let key = PrivateKey::generate(KeyType::EcP256).unwrap();
+        let jwk = Jwk { kid: kid.to_owned(), key_use: JWT_SVID.to_owned(), ..Jwk::from_key(key.public_key()).unwrap() };
+        (jwk, key.public_key().spki().to_vec())
+    }
+
+    fn from_keys(keys: Vec<Jwk>) -> Bundle {
+        let document = Document { keys: Some(keys), sequence: 0, refresh_hint: 0 };
+        let text = serde_json::to_vec(&document).unwrap();
+        from_document(TrustDomain::from_name("a.example").unwrap(), &text).unwrap()
+    }
+
+    #[test]
+    fn other_uses_are_ignored_in_given_documents_alone() {
+        let ((known, _), (other, _)) = (jwk("a"), jwk("b"));
+        for key_use in ["", "sig"] {
+            let other = Jwk { key_use: key_use.to_owned(), ..other.clone() };
+            let document = Document { keys: Some(vec![known.clone(), other]), sequence: 0, refresh_hint: 0 };
+            let text = serde_json::to_vec(&document).unwrap();
+            let trust_domain = TrustDomain::from_name("a.example").unwrap();
+            let given = from_given_document(trust_domain.clone(), &text).unwrap();
+            assert_eq!(given.jwt_authorities.len(), 1, "{key_use:?}");
+            assert!(from_document(trust_domain, &text).is_err(), "{key_use:?}");
+        }
+    }
+
+    #[test]
+    fn arrays_are_no_documents_and_no_keys() {
+        let (key, _) = jwk("a");
+        let key = serde_json::to_value(key).unwrap();
+        let members: Vec<_> = ["use", "kty", "kid", "crv", "alg", "x", "y", "n", "e"]
+            .map(|member| key.get(member).cloned().unwrap_or_else(|| "".into()))
+            .to_vec();
+        for document in [serde_json::json!([[key]]), serde_json::json!({ "keys": [members] })] {
+            let read = from_document(TrustDomain::from_name("a.example").unwrap(), document.to_string().as_bytes());
+            assert!(matches!(read, Err(BundleError::Json(_))), "{document}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_document_twice_counts_once() {
+        let ((first, _), (other, of_other), (again, of_again)) = (jwk("a"), jwk("b"), jwk("a"));
+        let read_keys = from_keys(vec![first, other, again]).jwt_authorities;
+        let read_keys: Vec<_> = read_keys.into_iter().map(|key| (key.key_id, key.public_key)).collect();
+        assert_eq!(read_keys, [("a".to_owned(), of_again), ("b".to_owned(), of_other)]);
+        let text = include_str!("../../../tests/golden/bundle.json");
+        let keys = serde_json::from_str::<Document>(text).unwrap().keys.unwrap();
+        let twice = from_keys([keys.clone(), keys].concat());
+        assert_eq!((twice.x509_authorities.len(), twice.jwt_authorities.len()), (1, 1));
+    }
 }

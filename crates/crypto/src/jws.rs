@@ -89,8 +89,8 @@ pub fn algorithm_name(key: &PublicKey) -> Result<&'static str, KeyError> {
     match key.kind() {
         PublicKeyKind::EcP256 => Ok("ES256"),
         PublicKeyKind::EcP384 => Ok("ES384"),
-        PublicKeyKind::EcP521 => Err(KeyError::Unusable("P-521 keys don't sign here")),
         PublicKeyKind::Rsa { .. } => Ok("RS256"),
+        _ => Err(KeyError::Unusable("only P-256, P-384 and RSA keys sign here")),
     }
 }
 
@@ -99,18 +99,28 @@ pub fn algorithm_name(key: &PublicKey) -> Result<&'static str, KeyError> {
 /// # Errors
 /// [`KeyError`] when the signer fails.
 pub async fn sign(signer: &dyn Signer, key_id: &str, claims: &Value) -> Result<String, KeyError> {
-    let key = signer.public_key();
-    let header = serde_json::json!({ "alg": algorithm_name(key)?, "kid": key_id, "typ": "JWT" });
+    let header = serde_json::json!({ "alg": algorithm_name(signer.public_key())?, "kid": key_id, "typ": "JWT" });
     let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let mut token = format!("{}.{}", encode(&header), encode(claims));
-    let signature = signer.sign(key.certificate_signature()?, token.as_bytes()).await?;
-    let signature = match key.kind() {
-        PublicKeyKind::Rsa { .. } => signature,
-        kind => fixed_from_der(&signature, coordinate_width(kind)).ok_or(KeyError::BadSignature)?,
-    };
+    let signature = signature(signer, token.as_bytes()).await?;
     token.push('.');
     BASE64_URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
     Ok(token)
+}
+
+/// The signature over what a JWS signs, by the algorithm that [`algorithm_name`] tells, in the form that JWS has it.
+///
+/// # Errors
+/// [`KeyError`] when the signer fails.
+pub async fn signature(signer: &dyn Signer, signed: &[u8]) -> Result<Vec<u8>, KeyError> {
+    let key = signer.public_key();
+    let signature = signer.sign(key.certificate_signature()?, signed).await?;
+    match key.kind() {
+        PublicKeyKind::Rsa { .. } => Ok(signature),
+        kind => {
+            coordinate_width(kind).and_then(|width| fixed_from_der(&signature, width)).ok_or(KeyError::BadSignature)
+        }
+    }
 }
 
 impl<'a> Token<'a> {
@@ -149,6 +159,9 @@ impl<'a> Token<'a> {
             "" => return Err(TokenError::NoSubject),
             subject => SpiffeId::parse(subject)?,
         };
+        if !claims.get("aud").is_none_or(is_audience) {
+            return Err(bad("go-jose/go-jose/jwt: expected string or array value to unmarshal to Audience"));
+        }
         let expires_at = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::NoExpiry)?;
         Ok(Self { algorithm, key_id, signed, signature, claims, subject, expires_at })
     }
@@ -180,7 +193,7 @@ impl<'a> Token<'a> {
     ) -> Result<(SpiffeId, Map<String, Value>), TokenError> {
         let signature = match key.kind() {
             PublicKeyKind::Rsa { .. } => Some(self.signature.clone()),
-            kind => der_from_fixed(&self.signature, coordinate_width(kind)),
+            kind => coordinate_width(kind).and_then(|width| der_from_fixed(&self.signature, width)),
         };
         let signature = signature.ok_or(TokenError::BadSignature)?;
         if !fits(self.algorithm, key.kind()) {
@@ -254,12 +267,13 @@ fn fits(algorithm: SignatureAlgorithm, kind: PublicKeyKind) -> bool {
     }
 }
 
-fn coordinate_width(kind: PublicKeyKind) -> usize {
+/// Bytes of a coordinate on a curve that tokens are signed on.
+fn coordinate_width(kind: PublicKeyKind) -> Option<usize> {
     match kind {
-        PublicKeyKind::EcP256 => 32,
-        PublicKeyKind::EcP384 => 48,
-        PublicKeyKind::EcP521 => 66,
-        PublicKeyKind::Rsa { bits } => bits.div_ceil(8),
+        PublicKeyKind::EcP256 => Some(32),
+        PublicKeyKind::EcP384 => Some(48),
+        PublicKeyKind::EcP521 => Some(66),
+        _ => None,
     }
 }
 
@@ -292,6 +306,14 @@ pub fn ecdsa_der(r: &[u8], s: &[u8]) -> Vec<u8> {
         w.unsigned(s);
     });
     writer.into_bytes()
+}
+
+/// Whether go-jose takes the claim: a text, or texts and nothing else.
+fn is_audience(claim: &Value) -> bool {
+    match claim {
+        Value::Array(many) => many.iter().all(Value::is_string),
+        claim => claim.is_string(),
+    }
 }
 
 /// A part of a token without its base64url; the error is that of Go's decoder.
@@ -397,6 +419,28 @@ mod tests {
         parts[1] = &forged;
         let forged = parts.join(".");
         assert_eq!(Token::parse(&forged).unwrap().verify(&key, "a", at(950)).err(), Some(TokenError::BadSignature));
+    }
+
+    #[test]
+    fn audience_is_texts_alone() {
+        let parse = |claims: &Value| {
+            let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+            let header = json!({ "alg": "ES256", "kid": "k" });
+            Token::parse(&format!("{}.{}.", part(&header), part(claims))).err().map(|error| error.to_string())
+        };
+        for (audience, taken) in [
+            (json!("a"), true),
+            (json!(["a", "b"]), true),
+            (json!([]), true),
+            (json!([null, "a"]), false),
+            (json!(["a", 7]), false),
+            (json!(null), false),
+            (json!({ "a": "b" }), false),
+        ] {
+            let fault = parse(&json!({ "aud": audience, "sub": "spiffe://e/w", "exp": 1 }));
+            assert_eq!(fault.is_none(), taken, "{audience}: {fault:?}");
+            assert!(taken || fault.unwrap().contains("expected string or array value to unmarshal to Audience"));
+        }
     }
 
     #[test]

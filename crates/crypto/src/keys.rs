@@ -59,6 +59,8 @@ pub enum SignatureAlgorithm {
     RsaPssSha384,
     /// RSASSA-PSS over SHA-512, salt as long as the digest.
     RsaPssSha512,
+    /// Ed25519 (RFC 8032), which is verified and never made here.
+    Ed25519,
 }
 
 /// Why a key could not be read, made or used.
@@ -108,8 +110,8 @@ impl PublicKey {
         match self.kind() {
             PublicKeyKind::EcP256 => Ok(SignatureAlgorithm::EcdsaSha256),
             PublicKeyKind::EcP384 => Ok(SignatureAlgorithm::EcdsaSha384),
-            PublicKeyKind::EcP521 => Err(KeyError::Unusable("P-521 keys don't sign here")),
             PublicKeyKind::Rsa { .. } => Ok(SignatureAlgorithm::RsaPkcs1Sha256),
+            _ => Err(KeyError::Unusable("only P-256, P-384 and RSA keys sign here")),
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod bundle;
 pub mod der;
 pub mod digest;
+pub mod json;
 pub mod jwk;
 pub mod jws;
 pub mod keys;

@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::kx_group;
 use rustls::sign::CertifiedKey;
+use rustls::version::TLS13;
+use rustls::{DEFAULT_VERSIONS, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use steeple_types::{SpiffeId, TrustDomain};
 use zeroize::Zeroizing;
@@ -18,7 +21,9 @@ use zeroize::Zeroizing;
 pub use client::{SeenChain, ServerVerification, client_config};
 pub use server::{MayConnect, server_config};
 pub use signing::certified_key_of_signer;
-pub use web::{WebIdentity, web_server_config};
+pub use web::{
+    ACME_TLS_ALPN, Greeting, KeyPairError, WebCertificates, WebIdentity, certified_key_of_pem, web_server_config,
+};
 
 use crate::keys::KeyError;
 use crate::verify::{ChainError, verify_svid};
@@ -47,9 +52,50 @@ pub fn certified_key(chain: &[Vec<u8>], pkcs8: &Zeroizing<Vec<u8>>) -> Result<Ar
     Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
-/// The one provider of this product: aws-lc, post-quantum key exchange preferred.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+/// What can carry a post-quantum key exchange.
+const POST_QUANTUM_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13];
+
+/// How two parties agree on the keys of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// By a post-quantum method if the other party can, in TLS 1.2 and up.
+    #[default]
+    Any,
+    /// By a post-quantum method (hybrids of ML-KEM, draft-ietf-tls-ecdhe-mlkem), in TLS 1.3, or not at all.
+    PostQuantum,
+}
+
+impl KeyExchange {
+    /// What `require_pq_kem` asks for.
+    pub fn of_demand(requires_post_quantum: bool) -> Self {
+        if requires_post_quantum { Self::PostQuantum } else { Self::Any }
+    }
+
+    /// Tells in the log what is demanded of others, as SPIRE does.
+    pub fn tell(self) {
+        if self == Self::PostQuantum {
+            tracing::debug!(
+                subsystem_name = "tlspolicy",
+                "Experimental option 'require_pq_kem' is enabled; all TLS connections will require use of a post-quantum safe KEM"
+            );
+        }
+    }
+
+    /// The one provider of this product: aws-lc, post-quantum key exchange preferred.
+    fn provider(self) -> Arc<CryptoProvider> {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        if self == Self::PostQuantum {
+            provider.kx_groups = vec![kx_group::X25519MLKEM768, kx_group::SECP256R1MLKEM768];
+        }
+        Arc::new(provider)
+    }
+
+    fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        match self {
+            Self::Any => DEFAULT_VERSIONS,
+            Self::PostQuantum => POST_QUANTUM_VERSIONS,
+        }
+    }
 }
 
 /// Presents whatever identity the source has at the time of a handshake.

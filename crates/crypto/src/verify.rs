@@ -162,9 +162,7 @@ mod tests {
             dns_names: &[],
             signature: signer.public_key().certificate_signature().unwrap(),
         };
-        let unsigned = template.encode();
-        let signature = signer.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-        let certificate = Certificate::from_der(&unsigned.finish(&signature)).unwrap();
+        let certificate = Certificate::from_der(&template.encode().sign(signer).unwrap()).unwrap();
         Signer { key, certificate }
     }
 

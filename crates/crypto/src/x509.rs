@@ -1,5 +1,6 @@
 //! X.509 certificates and certificate requests: reading, and writing in the profiles of SPIFFE (RFC 5280, X.509-SVID).
 
+mod acme;
 mod build;
 mod certificate;
 mod csr;
@@ -7,6 +8,7 @@ mod name;
 pub(crate) mod oid;
 mod time;
 
+pub use acme::acme_challenge_certificate;
 pub use build::{CertificateTemplate, Purpose, Unsigned, random_serial};
 pub use certificate::Certificate;
 pub use csr::{Csr, csr_to_be_signed, finish_csr, self_signed_csr};

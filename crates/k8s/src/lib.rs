@@ -10,7 +10,9 @@ pub mod fake;
 pub mod kubelet;
 mod permission;
 pub mod pod;
+mod said;
 
 pub use api::{ApiServer, ConnectError};
 pub use collection::{Change, Collection, FollowError};
 pub use permission::{Permission, Scope};
+pub use said::said;

@@ -113,7 +113,7 @@ mod tests {
     fn damaged_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.json");
-        for text in ["", "{", r#"{"keys":{"a":"AAAA"}}"#, r#"{"keys":{"a":"*"}}"#] {
+        for text in ["", "{", r#"{"keys":{"a":"AAAA"}}"#, r#"{"keys":{"a":"*"}}"#, "[{}]"] {
             std::fs::write(&path, text).unwrap();
             let error = DiskKeys::open(path.clone()).err().unwrap().to_string();
             assert!(error.contains("keys.json"), "{error}");

@@ -9,6 +9,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
+use steeple_crypto::json::Object;
 use zeroize::Zeroizing;
 
 /// Largest file read, in bytes.
@@ -27,7 +28,7 @@ pub(crate) fn read(path: &Path) -> io::Result<BTreeMap<String, Zeroizing<Vec<u8>
         Ok(metadata) if metadata.len() > MAX_LENGTH => return Err(invalid("larger than 4 MiB")),
         Ok(_) => Zeroizing::new(std::fs::read(path)?),
     };
-    let file: Keys =
+    let Object(file): Object<Keys> =
         serde_json::from_slice(&bytes).map_err(|error| invalid(&format!("unable to decode keys JSON: {error}")))?;
     let decode = |(id, text): (String, Zeroizing<String>)| {
         let der = BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| invalid(&format!("key {id:?} is not base64")))?;

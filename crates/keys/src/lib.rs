@@ -3,9 +3,11 @@
 mod disk;
 mod file;
 mod memory;
+mod observed;
 
 pub use disk::DiskKeys;
 pub use memory::MemoryKeys;
+pub use observed::{KeyCall, KeyObserver, ObservedKeys};
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
 //! Serving gRPC over TLS and Unix sockets.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,22 +11,20 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use steeple_clock::Clock;
 use steeple_runtime::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor};
 use tonic::body::Body;
 use tower_service::Service;
 use tracing::debug;
 
-use self::seldom::Seldom;
+use crate::accept::accept_loop;
 use crate::authority::AuthorityFilter;
-use crate::{Callers, Peer};
-
-mod seldom;
+use crate::{Callers, Peer, TrustedProxies};
 
 /// What answers the calls of a listener: gRPC routes, or something around them.
 pub trait Answers:
@@ -70,36 +67,77 @@ impl Limits {
 
     /// Bounds for a socket of this machine, whose parties the kernel knows.
     pub const LOCAL: Self = Self { age: None, keep_alive: None, ..Self::NETWORK };
+
+    /// Ends when a connection that begins now has lasted long enough.
+    pub(crate) async fn aged(&self, clock: &Clock) {
+        match self.age {
+            Some(age) => clock.sleep(age).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
-/// Serves `routes` over TLS until the shutdown, then lets calls finish within the grace.
+/// Serves `routes` over TLS until the shutdown, then lets calls finish within the grace. Parties of `proxies` may tell for whom
+/// they connect.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve_tls(
     listener: TcpListener,
     config: Arc<ServerConfig>,
+    proxies: TrustedProxies,
     routes: impl Answers,
     limits: Limits,
     clock: Clock,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let acceptor = TlsAcceptor::from(config);
-    let handshake_clock = clock.clone();
-    let connect = move |socket: tokio::net::TcpStream, address| {
-        let (acceptor, clock) = (acceptor.clone(), handshake_clock.clone());
+    let (clock_of_all, shutdown_of_all) = (clock.clone(), shutdown.clone());
+    let serve = move |mut socket: TcpStream, address| {
+        let (acceptor, proxies, routes) = (acceptor.clone(), proxies.clone(), routes.clone());
+        let (clock, shutdown) = (clock_of_all.clone(), shutdown_of_all.clone());
         async move {
-            socket.set_nodelay(true)?;
-            let stream = clock
-                .timeout(limits.handshake, acceptor.accept(socket))
-                .await
-                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "TLS handshake took too long"))??;
+            let source = clock.timeout(limits.handshake, proxies.source(&mut socket, address));
+            let address = source.await.map_err(|_| late("PROXY header took too long"))??;
+            let stream = handshake(&acceptor, socket, limits, &clock).await?;
             let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let chain = chain.iter().map(|der| der.to_vec()).collect();
-            Ok((stream, Peer::Tls { address, chain }))
+            serve_connection(stream, Peer::Tls { address, chain }, routes, limits, clock, shutdown).await;
+            Ok(())
         }
     };
-    accept_loop(limits, clock, shutdown, routes, listener, connect).await
+    accept_loop(listener, limits, clock, shutdown, serve).await;
+    Ok(())
+}
+
+/// The server's part of a handshake, within the time that it may take.
+pub(crate) async fn handshake(
+    acceptor: &TlsAcceptor,
+    socket: TcpStream,
+    limits: Limits,
+    clock: &Clock,
+) -> io::Result<TlsStream<TcpStream>> {
+    socket.set_nodelay(true)?;
+    in_time(acceptor.accept(socket), limits, clock).await
+}
+
+/// The beginning of a handshake, what the client says first, within the time that it may take.
+pub(crate) async fn hello(socket: TcpStream, limits: Limits, clock: &Clock) -> io::Result<StartHandshake<TcpStream>> {
+    socket.set_nodelay(true)?;
+    in_time(LazyConfigAcceptor::new(Acceptor::default(), socket), limits, clock).await
+}
+
+/// A part of a handshake within the time that it may take.
+pub(crate) async fn in_time<T>(
+    part: impl Future<Output = io::Result<T>>,
+    limits: Limits,
+    clock: &Clock,
+) -> io::Result<T> {
+    clock.timeout(limits.handshake, part).await.map_err(|_| late("TLS handshake took too long"))?
+}
+
+fn late(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, reason)
 }
 
 /// Serves `routes` on a Unix socket to `callers` until the shutdown, then lets calls finish within the grace.
@@ -114,85 +152,16 @@ pub async fn serve_uds(
     clock: Clock,
     shutdown: Shutdown,
 ) -> io::Result<()> {
-    let connect = move |socket: tokio::net::UnixStream, _address| async move {
-        let peer = callers.peer(&socket)?;
-        Ok((AuthorityFilter::new(socket), peer))
+    let (clock_of_all, shutdown_of_all) = (clock.clone(), shutdown.clone());
+    let serve = move |socket: UnixStream, _address| {
+        let (routes, clock, shutdown) = (routes.clone(), clock_of_all.clone(), shutdown_of_all.clone());
+        async move {
+            let peer = callers.peer(&socket)?;
+            serve_connection(AuthorityFilter::new(socket), peer, routes, limits, clock, shutdown).await;
+            Ok(())
+        }
     };
-    accept_loop(limits, clock, shutdown, routes, listener, connect).await
-}
-
-/// Where connections come from.
-trait Listener: Send + 'static {
-    type Socket: Send;
-    type Address: Send;
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Socket, Self::Address)>> + Send;
-}
-
-impl Listener for TcpListener {
-    type Socket = tokio::net::TcpStream;
-    type Address = std::net::SocketAddr;
-    async fn accept(&self) -> io::Result<(Self::Socket, Self::Address)> {
-        Self::accept(self).await
-    }
-}
-
-impl Listener for UnixListener {
-    type Socket = tokio::net::UnixStream;
-    type Address = tokio::net::unix::SocketAddr;
-    async fn accept(&self) -> io::Result<(Self::Socket, Self::Address)> {
-        Self::accept(self).await
-    }
-}
-
-async fn accept_loop<L, C, I>(
-    limits: Limits,
-    clock: Clock,
-    shutdown: Shutdown,
-    routes: impl Answers,
-    listener: L,
-    connect: impl Fn(L::Socket, L::Address) -> C,
-) -> io::Result<()>
-where
-    L: Listener,
-    C: Future<Output = io::Result<(I, Peer)>> + Send + 'static,
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let places = Arc::new(Semaphore::new(limits.connections));
-    let mut connections = JoinSet::new();
-    let (not_accepted, refused) = (Seldom::default(), Arc::new(Seldom::default()));
-    loop {
-        let Some(place) = shutdown.until(Arc::clone(&places).acquire_owned()).await else { break };
-        let accepted = match shutdown.until(listener.accept()).await {
-            None => break,
-            Some(Ok(accepted)) => accepted,
-            // Out of descriptors or a connection that broke before it was taken: the next one may work.
-            Some(Err(error)) => {
-                if let Some(left_out) = not_accepted.turn(clock.monotonic()) {
-                    debug!(%error, left_out, "Connection was not accepted");
-                }
-                clock.sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        while connections.try_join_next().is_some() {}
-        let connection = connect(accepted.0, accepted.1);
-        let (routes, clock, shutdown) = (routes.clone(), clock.clone(), shutdown.clone());
-        let refused = Arc::clone(&refused);
-        connections.spawn(async move {
-            let _place = place;
-            match connection.await {
-                Ok((stream, peer)) => serve_connection(stream, peer, routes, limits, clock, shutdown).await,
-                // Whoever scans ports must not fill the log.
-                Err(error) => {
-                    if let Some(left_out) = refused.turn(clock.monotonic()) {
-                        debug!(%error, left_out, "Connection was refused");
-                    }
-                }
-            }
-        });
-    }
-    let _late = clock.timeout(limits.grace, async { while connections.join_next().await.is_some() {} }).await;
-    connections.shutdown().await;
+    accept_loop(listener, limits, clock, shutdown, serve).await;
     Ok(())
 }
 
@@ -216,12 +185,6 @@ async fn serve_connection<I>(
         builder.keep_alive_interval(interval).keep_alive_timeout(timeout);
     }
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let age = async {
-        match limits.age {
-            Some(age) => clock.sleep(age).await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         ended = connection.as_mut() => {
             if let Err(error) = ended {
@@ -229,7 +192,7 @@ async fn serve_connection<I>(
             }
             return;
         }
-        () = age => {}
+        () = limits.aged(&clock) => {}
         () = shutdown.triggered() => {}
     }
     connection.as_mut().graceful_shutdown();

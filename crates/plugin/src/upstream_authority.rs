@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use steeple_types::{JwtAuthority, X509Authority};
+use steeple_types::{Bundle, JwtAuthority, X509Authority};
 
 use crate::PluginError;
 
@@ -42,4 +42,11 @@ pub trait UpstreamAuthority: Send + Sync {
     /// # Errors
     /// [`PluginError`] when the upstream authority refuses or does not answer.
     async fn publish_jwt_key(&self, key: &JwtAuthority) -> Result<JwtKeyPublication, PluginError>;
+
+    /// The bundle of the trust domain as the upstream authority has it now, with its taints; `None` from one that tells of its
+    /// roots only when it signs.
+    ///
+    /// # Errors
+    /// [`PluginError`] when the upstream authority does not answer.
+    async fn bundle(&self) -> Result<Option<Bundle>, PluginError>;
 }

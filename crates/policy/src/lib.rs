@@ -1,7 +1,9 @@
-//! Authorisation: who may call which RPC, by SPIRE's default policy as a table.
+//! Authorisation: who may call which RPC, by SPIRE's default policy as a table, and how often.
 
+mod buckets;
 pub mod method;
 
+pub use buckets::Buckets;
 pub use method::{AuditClass, Availability};
 
 /// Which callers a method is open to.

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams};
-use steeple_k8s::{ApiServer, Permission, Scope};
+use steeple_k8s::{ApiServer, Permission, Scope, said};
 use steeple_types::Bundle;
 use tracing::debug;
 
-use crate::said::said;
 use crate::{Destination, Format, K8sPublisher};
 
 /// Name of the plugin.

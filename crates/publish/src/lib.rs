@@ -5,7 +5,6 @@ pub mod configmap;
 mod format;
 pub mod k8sbundle;
 mod publisher;
-mod said;
 #[cfg(test)]
 mod testing;
 

@@ -34,9 +34,7 @@ fn authority() -> X509Authority {
         dns_names: &[],
         signature: SignatureAlgorithm::EcdsaSha256,
     };
-    let unsigned = template.encode();
-    let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-    X509Authority { certificate: unsigned.finish(&signature), tainted: false }
+    X509Authority { certificate: template.encode().sign(&key).unwrap(), tainted: false }
 }
 
 /// A datastore that has one bundle.

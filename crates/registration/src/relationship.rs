@@ -62,7 +62,7 @@ pub fn relationship(spec: &ClusterFederatedTrustDomainSpec) -> Result<DesiredRel
     let bundle = match spec.trust_domain_bundle.as_str() {
         "" => None,
         text => Some(
-            steeple_crypto::bundle::from_document(trust_domain.clone(), text.as_bytes())
+            steeple_crypto::bundle::from_given_document(trust_domain.clone(), text.as_bytes())
                 .map_err(|error| RelationshipError::Bundle(error.to_string()))?,
         ),
     };

@@ -1,6 +1,7 @@
 //! The server's configuration: SPIRE's file and flags, read and checked.
 
 mod experimental;
+mod federation;
 mod keys;
 mod ttls;
 
@@ -10,17 +11,19 @@ use std::time::Duration;
 
 use steeple_ca::CaSubject;
 use steeple_config::{
-    Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, invalid, parse_duration, read_health,
-    read_plugins, read_prometheus, refuse_not_yet,
+    Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, TELEMETRY_NOT_YET, invalid, parse_duration,
+    read_health, read_plugins, read_prometheus, refuse_not_yet,
 };
 use steeple_crypto::keys::KeyType;
+use steeple_crypto::tls::KeyExchange;
 use steeple_crypto::x509::Name;
+use steeple_net::TrustedProxies;
 use steeple_types::{SpiffeId, TrustDomain};
 
 use crate::api::RateSettings;
 use crate::core::{PruneNodesSettings, Settings};
 
-pub use keys::{NOT_YET, TELEMETRY_NOT_YET};
+pub use keys::NOT_YET;
 
 /// A server's configuration, checked.
 #[derive(Clone, Debug)]
@@ -56,12 +59,13 @@ impl Reader<'_> {
         let trust_domain =
             self.server.text("trust_domain")?.ok_or_else(|| invalid("trust_domain must be configured"))?;
         let data_dir = self.server.text("data_dir")?.ok_or_else(|| invalid("data_dir must be configured"))?;
-        if root.block("plugins").is_none() {
+        if root.block("plugins")?.is_none() {
             return Err(invalid("plugins section must be configured"));
         }
+        federation::check(&self.server.block)?;
         keys::check_unknown(root, &self.server.block)?;
         refuse_not_yet(&self.server.block, "server", NOT_YET)?;
-        refuse_not_yet(&root.block("telemetry").unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
+        refuse_not_yet(&root.block("telemetry")?.unwrap_or_default(), "telemetry", TELEMETRY_NOT_YET)?;
         let bind_address = self.bind_address()?;
         let trust_domain = TrustDomain::parse(&trust_domain)
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
@@ -91,8 +95,8 @@ impl Reader<'_> {
         warnings: &mut Vec<String>,
     ) -> Result<Settings, ConfigError> {
         let server = &self.server.block;
-        let ratelimit = server.block("ratelimit").unwrap_or_default();
-        let experimental = server.block("experimental").unwrap_or_default();
+        let ratelimit = server.block("ratelimit")?.unwrap_or_default();
+        let experimental = server.block("experimental")?.unwrap_or_default();
         let hour = Duration::from_hours(1);
         let ca_ttl = duration(server, "ca_ttl", "default CA ttl")?.unwrap_or(hour * 24);
         let x509 = duration(server, "default_x509_svid_ttl", "default X509 SVID ttl")?.unwrap_or(hour);
@@ -102,15 +106,18 @@ impl Reader<'_> {
         let keys =
             [("default_x509_svid_ttl", Some(x509)), ("default_jwt_svid_ttl", Some(jwt)), ("agent_ttl", agent_ttl)];
         warnings.extend(keys.iter().filter_map(|(key, ttl)| ttls::warning(ca_ttl, key, (*ttl)?)));
-        experimental::check(&experimental, warnings)?;
+        let following = experimental::following(&experimental, warnings)?;
         let ca_key_type = self.key_type("ca_key_type")?.unwrap_or(KeyType::EcP256);
         let staleness = duration(server, "max_attested_node_info_staleness", "max attested node staleness")?;
         if staleness.is_some_and(|staleness| !staleness.is_zero()) {
             warnings.push(
-                "max_attested_node_info_staleness has no effect: nodes are answered from memory at no staleness"
+                "max_attested_node_info_staleness has no effect: nodes are answered from memory, which follows other servers \
+                 on the datastore within half a second"
                     .to_owned(),
             );
         }
+        let data_dir = PathBuf::from(self.server.text("data_dir")?.unwrap_or_default());
+        let federation = federation::read(server, &trust_domain, &data_dir, warnings)?;
         Ok(Settings {
             bind_address,
             socket_path: PathBuf::from(
@@ -139,6 +146,10 @@ impl Reader<'_> {
                 "prune events interval",
             )?
             .unwrap_or(hour * 12),
+            trusted_proxies: trusted_proxies(server)?,
+            key_exchange: KeyExchange::of_demand(experimental.bool("require_pq_kem")?.unwrap_or(false)),
+            following,
+            federation,
             health: read_health(root)?,
             prometheus: read_prometheus(root)?,
             trust_domain,
@@ -177,7 +188,7 @@ fn duration(block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>
 }
 
 fn ca_subject(server: &Block<'_>, warnings: &mut Vec<String>) -> Result<CaSubject, ConfigError> {
-    let Some(block) = server.block("ca_subject") else { return Ok(CaSubject::default()) };
+    let Some(block) = server.block("ca_subject")? else { return Ok(CaSubject::default()) };
     let name = Name {
         country: block.texts("country")?.unwrap_or_default(),
         organization: block.texts("organization")?.unwrap_or_default(),
@@ -195,6 +206,13 @@ fn admin_ids(server: &Block<'_>) -> Result<Vec<SpiffeId>, ConfigError> {
     let parse =
         |id: String| SpiffeId::parse(&id).map_err(|error| invalid(format!("could not parse admin ID {id:?}: {error}")));
     server.texts("admin_ids")?.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+fn trusted_proxies(server: &Block<'_>) -> Result<TrustedProxies, ConfigError> {
+    let networks = server.texts("proxy_protocol_trusted_cidrs")?.unwrap_or_default();
+    TrustedProxies::parse(&networks).map_err(|(network, reason)| {
+        invalid(format!("invalid proxy_protocol_trusted_cidrs value {network:?}: {reason}"))
+    })
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_audit::Audit;
-use steeple_ca::{Issuers, JwtIssuer, X509Issuer};
+use steeple_ca::{Issuers, JwtIssuer, JwtKeyPublisher, X509Issuer};
 use steeple_clock::Clock;
 use steeple_config::{HealthSettings, PrometheusSettings};
+use steeple_crypto::tls::KeyExchange;
+use steeple_net::TrustedProxies;
 use steeple_plugin::NodeAttestor;
 use steeple_store::Store;
 use steeple_types::{SpiffeId, TrustDomain};
@@ -21,6 +23,7 @@ use crate::api::limits::{Limits, RateSettings};
 use crate::api::status::Failure;
 use crate::authorities::Authorities;
 use crate::entries::Entries;
+use crate::federation::{Federation, FederationSettings};
 use crate::identity::ServerIdentity;
 use crate::joins::RecentJoins;
 use crate::parts::{CallMetrics, LogControl};
@@ -64,6 +67,14 @@ pub struct Settings {
     pub prune_nodes: Option<PruneNodesSettings>,
     /// Changes are kept for this long.
     pub prune_events_older_than: Duration,
+    /// Who may tell, by the PROXY protocol, for whom it connects.
+    pub trusted_proxies: TrustedProxies,
+    /// How keys are agreed on with other parties.
+    pub key_exchange: KeyExchange,
+    /// How the writes of other servers are followed.
+    pub following: FollowSettings,
+    /// With whom the server federates.
+    pub federation: FederationSettings,
     /// Where health is told over HTTP.
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.
@@ -81,6 +92,21 @@ pub struct PruneNodesSettings {
     pub include_non_reattestable: bool,
 }
 
+/// How the writes of other servers are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowSettings {
+    /// How long an event of a SPIRE server may be missing before its transaction counts as rolled back.
+    pub event_timeout: Duration,
+    /// How often everything is read anew.
+    pub full_reload_interval: Duration,
+}
+
+impl Default for FollowSettings {
+    fn default() -> Self {
+        Self { event_timeout: Duration::from_mins(15), full_reload_interval: Duration::from_hours(24) }
+    }
+}
+
 /// What all RPCs and jobs share.
 pub(crate) struct Core {
     pub(crate) settings: Settings,
@@ -88,7 +114,9 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) entries: Entries,
     pub(crate) audit: Audit,
+    pub(crate) federation: Federation,
     pub(crate) issuers: Issuers,
+    pub(crate) jwt_keys: Arc<JwtKeyPublisher>,
     pub(crate) authorities: Authorities,
     pub(crate) identity: watch::Receiver<Option<Arc<ServerIdentity>>>,
     pub(crate) attestors: HashMap<String, Arc<dyn NodeAttestor>>,
@@ -106,10 +134,16 @@ impl Core {
 
     /// Waits for the turn of `count` items of a call; calls on the private socket don't wait.
     pub(crate) async fn limit(&self, call: &Call, count: usize) -> Result<(), Status> {
-        match &call.caller {
+        let began = self.clock.monotonic();
+        let turn = match &call.caller {
             Caller::Local { .. } => Ok(()),
             Caller::Remote { address, .. } => self.limits.wait(call.row.rate, address.ip(), count).await,
+        };
+        if self.limits.apply_to(call.row.rate) {
+            let code = turn.as_ref().err().map_or(Code::Ok, Status::code);
+            self.metrics.turn(call.row, code, self.clock.monotonic().saturating_sub(began));
         }
+        turn
     }
 
     /// Who signs X.509-SVIDs now.

@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use rustls::sign::CertifiedKey;
 use steeple_ca::X509Svid;
 use steeple_clock::Clock;
-use steeple_crypto::tls::TlsSource;
+use steeple_crypto::tls::{Greeting, TlsSource, WebCertificates};
 use steeple_crypto::verify::leads_to;
 use steeple_crypto::x509::Certificate;
 use steeple_types::{Bundle, TrustDomain};
@@ -59,5 +59,11 @@ impl TlsSource for ServerTls {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+}
+
+impl WebCertificates for ServerTls {
+    fn certificate(&self, _greeting: &Greeting) -> Option<Arc<CertifiedKey>> {
+        self.identity()
     }
 }

@@ -1,6 +1,8 @@
 //! What a server does by itself, each job in its own file.
 
 mod follow_bundles;
+mod follow_changes;
+mod follow_upstream;
 mod notify_bundle_updated;
 mod prune_bundle;
 mod prune_ca_journals;
@@ -8,10 +10,13 @@ mod prune_changes;
 mod prune_entries;
 mod prune_nodes;
 mod publish_bundle;
+mod refresh_bundles;
 mod rotate_authorities;
 mod rotate_server_svid;
 
 pub(crate) use follow_bundles::{follow_bundles, load_bundles};
+pub(crate) use follow_changes::{FollowChanges, follow_changes};
+pub(crate) use follow_upstream::follow_upstream;
 pub(crate) use notify_bundle_updated::notify_bundle_updated;
 pub(crate) use prune_bundle::prune_bundle;
 pub(crate) use prune_ca_journals::prune_ca_journals;
@@ -19,6 +24,7 @@ pub(crate) use prune_changes::prune_changes;
 pub(crate) use prune_entries::prune_entries;
 pub(crate) use prune_nodes::prune_nodes;
 pub(crate) use publish_bundle::publish_bundle;
+pub(crate) use refresh_bundles::refresh_bundles;
 pub(crate) use rotate_authorities::{MAX_FAILURES, RotateAuthorities, rotate_authorities};
 pub(crate) use rotate_server_svid::{Ingredients, rotate_server_svid, server_svid};
 

@@ -5,19 +5,25 @@
 mod api;
 mod authorities;
 mod authority_store;
+mod bundle_endpoint;
 pub mod config;
 mod core;
 mod entries;
+mod federation;
 mod health;
 mod identity;
 mod jobs;
 mod joins;
+mod metrics;
 mod ops;
 mod parts;
 mod publishing;
 mod server;
+mod states;
 
 pub use api::{Rate, RateSettings, Row, TABLE};
-pub use core::{PruneNodesSettings, Settings};
+pub use bundle_endpoint::{AcmeSettings, BundleEndpointProfile, BundleEndpointSettings, ServingCertFile};
+pub use core::{FollowSettings, PruneNodesSettings, Settings};
+pub use federation::FederationSettings;
 pub use parts::{CallMetrics, LogControl, Parts};
 pub use server::{Server, ServerError};

@@ -14,6 +14,8 @@ use crate::api::Row;
 
 /// The parts of a server.
 pub struct Parts {
+    /// The name of the machine, by which operators tell servers apart.
+    pub host: String,
     /// The time.
     pub clock: Clock,
     /// The datastore.
@@ -50,6 +52,14 @@ pub trait LogControl: Send + Sync {
 pub trait CallMetrics: Send + Sync {
     /// A call of an RPC has ended.
     fn rpc(&self, row: &Row, code: Code, elapsed: Duration);
+    /// A call whose rate is limited has had its turn, or was refused it.
+    fn turn(&self, row: &Row, code: Code, elapsed: Duration);
+    /// Something that the server does by itself has ended.
+    fn job(&self, key: &str, labels: &[(&'static str, String)], code: Code, elapsed: Duration);
+    /// Something has happened.
+    fn count(&self, key: &str, labels: &[(&'static str, String)]);
+    /// Something is so now.
+    fn gauge(&self, key: &str, labels: &[(&'static str, String)], value: f64);
     /// All that was counted, in the text form of Prometheus.
     fn render(&self) -> String;
 }

@@ -13,27 +13,34 @@ use steeple_ca::{CaConfig, Keeper, KeeperError};
 use steeple_clock::Clock;
 use steeple_config::PrometheusSettings;
 use steeple_crypto::tls::server_config;
+use steeple_net::web::CertificateError;
 use steeple_net::{Callers, Limits as ListenerLimits, serve_tls, serve_uds, uds, web};
+use steeple_plugin::UpstreamAuthority;
 use steeple_runtime::{Failure, OnExit, Shutdown, Supervisor};
 use steeple_store::StoreError;
 use steeple_types::{SpiffeId, TrustDomain};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
+use uuid::Uuid;
 
 use crate::api::gate::Gate;
 use crate::api::limits::Limits;
 use crate::api::routes;
 use crate::authorities::{Asked, Authorities};
 use crate::authority_store::DatastoreAuthorities;
+use crate::bundle_endpoint::BundleEndpoint;
 use crate::core::{Core, Settings};
 use crate::entries::Entries;
+use crate::federation::Federation;
 use crate::health::Health;
 use crate::identity::ServerTls;
-use crate::jobs::{self, Ingredients, RotateAuthorities};
+use crate::jobs::{self, FollowChanges, Ingredients, RotateAuthorities};
 use crate::joins::RecentJoins;
-use crate::parts::Parts;
+use crate::metrics::KeptAuthorities;
+use crate::parts::{CallMetrics, Parts};
 use crate::publishing::Publishing;
+use crate::states::States;
 
 /// How long tasks may drain.
 const GRACE: Duration = Duration::from_secs(10);
@@ -78,6 +85,9 @@ pub enum ServerError {
         /// Why.
         source: io::Error,
     },
+    /// The certificate of the bundle endpoint can't be presented.
+    #[error("failed to load certificate: {0}")]
+    Certificate(#[from] CertificateError),
     /// The private socket could not be bound.
     #[error(transparent)]
     Socket(#[from] uds::BindError),
@@ -95,6 +105,7 @@ pub struct Server {
     health: Arc<Health>,
     gate: Gate,
     keeper: Keeper,
+    upstream: Option<Arc<dyn UpstreamAuthority>>,
     /// What operators ask of the keeper.
     inbox: mpsc::Receiver<Asked>,
     /// How many times in a row the rotation of authorities has failed.
@@ -103,6 +114,8 @@ pub struct Server {
     publishing: Publishing,
     identity: watch::Sender<Option<Arc<crate::identity::ServerIdentity>>>,
     tls: Arc<ServerTls>,
+    bundle_endpoint: Option<BundleEndpoint>,
+    following: FollowChanges,
     tcp: TcpListener,
     uds: UnixListener,
 }
@@ -113,7 +126,8 @@ impl Server {
     /// # Errors
     /// [`ServerError`] that names what is in the way.
     pub async fn new(settings: Settings, parts: Parts) -> Result<Self, ServerError> {
-        let Parts { clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics, .. } = parts;
+        let Parts { host, clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics, .. } =
+            parts;
         let publishing =
             Publishing::new(parts.bundle_publishers, parts.notifiers, &store, &settings.trust_domain, &clock);
         let authorities = DatastoreAuthorities {
@@ -124,30 +138,42 @@ impl Server {
         };
         check_trust_domain(&settings.trust_domain, &store).await?;
         let config = ca_config(&settings);
+        let keys = Arc::clone(&key_manager);
+        let (upstream, authorities) = (upstream_authority.clone(), Arc::new(authorities));
+        let (trust_domain, counting) = (settings.trust_domain.clone(), Arc::clone(&metrics));
+        let counted = Arc::new(KeptAuthorities { trust_domain, metrics: counting, clock: clock.clone() });
         let mut keeper =
-            Keeper::restore(config, key_manager, upstream_authority, Arc::new(authorities), clock.clone()).await?;
+            Keeper::restore(config, key_manager, upstream_authority, authorities, counted, clock.clone()).await?;
         keeper.step().await?;
-        let ingredients = ingredients(&settings, &keeper, &audit, &clock);
+        let ingredients = ingredients(&settings, &keeper, &audit, &metrics, &clock);
         let svid = jobs::server_svid(&ingredients).await.map_err(ServerError::Identity)?;
         let identity = watch::Sender::new(Some(Arc::new(svid)));
         info!(subsystem_name = "endpoints", "Building in-memory entry cache");
-        let entries = Entries::load(store.clone()).await?;
+        let event_timeout = settings.following.event_timeout;
+        let (entries, events) = Entries::load(store.clone(), event_timeout, clock.monotonic()).await?;
         info!(subsystem_name = "endpoints", "Completed building in-memory entry cache");
         let bundles = jobs::load_bundles(&store, trusted(&settings)).await?;
         publishing.changes().tell(&bundles);
         publishing.bundle_loaded().await.map_err(ServerError::Notifiers)?;
-        let tls =
-            ServerTls { identity: identity.subscribe(), bundles: Arc::new(RwLock::new(bundles)), clock: clock.clone() };
+        settings.key_exchange.tell();
+        let bundles = Arc::new(RwLock::new(bundles));
+        let tls = Arc::new(ServerTls { identity: identity.subscribe(), bundles, clock: clock.clone() });
+        let bundle_endpoint = match &settings.federation.bundle_endpoint {
+            Some(endpoint) => Some(BundleEndpoint::bind(endpoint, publishing.own_bundle(), &tls, keys, &clock).await?),
+            None => None,
+        };
         let tcp = bind(settings.bind_address, "bind_address and bind_port").await?;
         let uds = uds::bind(&settings.socket_path, 0o750, 0o770)?;
         let attestors: HashMap<_, _> =
             node_attestors.into_iter().map(|attestor| (attestor.name().to_owned(), attestor)).collect();
+        let federation = Federation::new(&settings, &store, &audit, &clock);
         let (authorities, inbox) = Authorities::new(&keeper);
         let core = Arc::new(Core {
             limits: Limits::new(settings.rate_limits, clock.clone()),
             joins: RecentJoins::default(),
             started: clock.monotonic(),
             issuers: keeper.issuers(),
+            jwt_keys: keeper.jwt_keys(),
             authorities,
             identity: identity.subscribe(),
             settings,
@@ -155,16 +181,35 @@ impl Server {
             store,
             entries,
             audit,
+            federation,
             attestors,
             log,
             metrics,
         });
+        let place = tcp.local_addr().unwrap_or(core.settings.bind_address);
+        let states = States::new(Uuid::new_v4().to_string(), format!("{host} {place}"));
+        let following = FollowChanges::new(Arc::clone(&core), events, states);
         let rotation = watch::Sender::new(0);
         let health = Arc::new(Health::new(Arc::clone(&core), rotation.subscribe()));
         info!(launch_log_level = core.log.launch_level().name(), "Logger service configured");
         let gate = Gate::new(Arc::clone(&core), routes(&core, &health));
-        let tls = Arc::new(tls);
-        Ok(Self { core, health, gate, keeper, inbox, rotation, ingredients, publishing, identity, tls, tcp, uds })
+        Ok(Self {
+            core,
+            health,
+            gate,
+            keeper,
+            upstream,
+            inbox,
+            rotation,
+            ingredients,
+            publishing,
+            identity,
+            tls,
+            bundle_endpoint,
+            following,
+            tcp,
+            uds,
+        })
     }
 
     /// Where the server listens on the network; tells the port when any was asked for.
@@ -173,6 +218,11 @@ impl Server {
     /// When the system does not tell.
     pub fn address(&self) -> io::Result<std::net::SocketAddr> {
         self.tcp.local_addr()
+    }
+
+    /// Where the own bundle is served, if it is; tells the port when any was asked for.
+    pub fn bundle_endpoint_address(&self) -> Option<std::net::SocketAddr> {
+        self.bundle_endpoint.as_ref().and_then(|endpoint| endpoint.address().ok())
     }
 
     /// The APIs behind their gate, as the listeners serve them. Who calls is told by a [`steeple_net::Peer`] among the
@@ -188,17 +238,26 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
         let supervisor = Supervisor::new(shutdown.clone(), self.core.clock.clone());
         self.spawn_web(&supervisor).await?;
-        let Self { core, gate, keeper, inbox, rotation, ingredients, publishing, identity, tls, tcp, uds, .. } = self;
+        let Self { core, gate, keeper, inbox, rotation, ingredients, publishing, identity, tls, .. } = self;
+        let (bundle_endpoint, following, tcp, uds) = (self.bundle_endpoint, self.following, self.tcp, self.uds);
+        if let Some(endpoint) = bundle_endpoint {
+            endpoint.spawn(&supervisor, core.settings.key_exchange, &core.clock)?;
+        }
         debug!(subsystem_name = "endpoints", "Initializing API endpoints");
         let admins = core.settings.admin_ids.clone();
         let own = core.settings.trust_domain.clone();
         let may_connect = move |id: &SpiffeId| id.member_of(&own) || admins.contains(id);
         let source: Arc<ServerTls> = Arc::clone(&tls);
-        let config = Arc::new(server_config(source, Arc::new(may_connect))?);
+        let config = Arc::new(server_config(source, Arc::new(may_connect), core.settings.key_exchange)?);
         let clock = core.clock.clone();
 
         let address = tcp.local_addr().unwrap_or(core.settings.bind_address).to_string();
-        let serve = serve_tls(tcp, config, gate.clone(), ListenerLimits::NETWORK, clock.clone(), shutdown.clone());
+        let proxies = core.settings.trusted_proxies.clone();
+        if !proxies.is_empty() {
+            info!(trusted_cidrs = %proxies, subsystem_name = "endpoints", "PROXY protocol enabled on TCP listener");
+        }
+        let limits = ListenerLimits::NETWORK;
+        let serve = serve_tls(tcp, config, proxies, gate.clone(), limits, clock.clone(), shutdown.clone());
         supervisor.spawn("network listener", OnExit::StopProcess, told("tcp", address, serve, shutdown.clone()));
         let address = core.settings.socket_path.display().to_string();
         let serve =
@@ -207,15 +266,23 @@ impl Server {
 
         let stop = || shutdown.clone();
         let own = publishing.own_bundle();
-        let job = RotateAuthorities { keeper, inbox, own, failures: rotation, clock: clock.clone() };
+        let told = watch::Sender::default();
+        let (failures, upstream) = (rotation, told.subscribe());
+        let job = RotateAuthorities { keeper, inbox, own, upstream, failures, clock: clock.clone(), is_behind: false };
         supervisor.spawn("rotate_authorities", OnExit::StopProcess, jobs::rotate_authorities(job, stop()));
+        if let Some(upstream) = self.upstream {
+            let follow = jobs::follow_upstream(upstream, told, clock.clone(), stop());
+            supervisor.spawn("follow_upstream", OnExit::StopProcess, follow);
+        }
         let rotate = jobs::rotate_server_svid(ingredients, publishing.own_bundle(), identity, stop());
         supervisor.spawn("rotate_server_svid", OnExit::StopProcess, rotate);
+        supervisor.spawn("follow_changes", OnExit::StopProcess, jobs::follow_changes(following, stop()));
         let trusted = trusted(&core.settings);
         let (bundles, own) = (Arc::clone(&tls.bundles), publishing.changes());
         let follow = jobs::follow_bundles(core.store.clone(), trusted, bundles, own, clock.clone(), stop());
         supervisor.spawn("follow_bundles", OnExit::StopProcess, follow);
         publishing.spawn(&supervisor);
+        supervisor.spawn("refresh_bundles", OnExit::StopProcess, jobs::refresh_bundles(Arc::clone(&core), stop()));
         supervisor.spawn("prune_entries", OnExit::StopProcess, jobs::prune_entries(Arc::clone(&core), stop()));
         supervisor.spawn("prune_bundle", OnExit::StopProcess, jobs::prune_bundle(Arc::clone(&core), stop()));
         supervisor.spawn("prune_ca_journals", OnExit::StopProcess, jobs::prune_ca_journals(Arc::clone(&core), stop()));
@@ -253,7 +320,7 @@ impl Server {
             };
             supervisor.spawn("health checks", OnExit::StopProcess, look);
         }
-        if let Some(PrometheusSettings { address, host }) = &self.core.settings.prometheus {
+        if let Some(PrometheusSettings { address, host, .. }) = &self.core.settings.prometheus {
             let listener = bind(*address, "telemetry.Prometheus host and port").await?;
             if host != "localhost" {
                 warn!(subsystem_name = "telemetry", "{REMOTE_METRICS}");
@@ -335,13 +402,20 @@ fn ca_config(settings: &Settings) -> CaConfig {
     }
 }
 
-fn ingredients(settings: &Settings, keeper: &Keeper, audit: &Audit, clock: &Clock) -> Ingredients {
+fn ingredients(
+    settings: &Settings,
+    keeper: &Keeper,
+    audit: &Audit,
+    metrics: &Arc<dyn CallMetrics>,
+    clock: &Clock,
+) -> Ingredients {
     Ingredients {
         trust_domain: settings.trust_domain.clone(),
         key_type: settings.ca_key_type,
         ttl: settings.default_x509_svid_ttl,
         issuers: keeper.issuers(),
         audit: audit.clone(),
+        metrics: Arc::clone(metrics),
         clock: clock.clone(),
     }
 }

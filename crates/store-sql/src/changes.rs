@@ -1,4 +1,4 @@
-//! The change log `steeple_changes` with its counter `steeple_revision`, which are ours, and the event tables, which are SPIRE's.
+//! The change log `steeple_changes` with its counter `steeple_revision`.
 //!
 //! A write holds the counter's row from its first statement to its commit. Writes of several servers therefore follow one
 //! another, and a revision that can be seen has all smaller ones before it: who reads the log from where it was misses nothing.
@@ -9,8 +9,12 @@ use steeple_types::Revision;
 
 use crate::connection::{Connection, Result, Value, number};
 use crate::dialect::Dialect;
-use crate::filters::Conditions;
+use crate::events;
 
+/// The table of the log.
+pub(crate) const LOG: &str = "steeple_changes";
+/// The column that says by which of SPIRE's events a change is told.
+pub(crate) const EVENT: &str = "event";
 /// The table of the counter.
 pub(crate) const COUNTER: &str = "steeple_revision";
 
@@ -19,22 +23,30 @@ pub(crate) fn is_prepared(connection: &mut dyn Connection) -> Result<bool> {
     Ok(number(connection, "SELECT COUNT(*) FROM steeple_revision", &[])? != 0)
 }
 
-/// Makes the tables where they are not there yet.
-pub(crate) fn prepare(connection: &mut dyn Connection) -> Result<()> {
-    let (key, options) = match connection.dialect() {
-        Dialect::Sqlite => ("INTEGER PRIMARY KEY", ""),
-        Dialect::Postgres => ("bigint NOT NULL PRIMARY KEY", ""),
-        // A text of 2048 characters that all take four bytes is still no part of an index.
-        Dialect::MySql => (
-            "bigint NOT NULL PRIMARY KEY",
-            " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
-        ),
+/// Makes the tables where they are not there yet. `has_events` tells whether the log is there with its column of events.
+pub(crate) fn prepare(connection: &mut dyn Connection, has_events: bool) -> Result<()> {
+    let dialect = connection.dialect();
+    let key = match dialect {
+        Dialect::Sqlite => "INTEGER PRIMARY KEY",
+        Dialect::Postgres | Dialect::MySql => "bigint NOT NULL PRIMARY KEY",
     };
+    // A text of 2048 characters that all take four bytes is still no part of an index.
+    let options = dialect.table_options();
     let log = format!(
         "CREATE TABLE IF NOT EXISTS steeple_changes (revision {key}, kind varchar(32) NOT NULL, changed varchar(2048) NOT NULL, \
          at bigint NOT NULL){options}"
     );
     connection.execute(&log, &[])?;
+    if !has_events {
+        let index = "CREATE INDEX steeple_changes_event ON steeple_changes (event)";
+        if dialect == Dialect::MySql {
+            let both = "ALTER TABLE steeple_changes ADD event bigint, ADD INDEX steeple_changes_event (event)";
+            connection.execute(both, &[])?;
+        } else {
+            connection.execute("ALTER TABLE steeple_changes ADD event bigint", &[])?;
+            connection.execute(index, &[])?;
+        }
+    }
     let counter = format!("CREATE TABLE IF NOT EXISTS steeple_revision (id {key}, latest bigint NOT NULL){options}");
     connection.execute(&counter, &[])?;
     if !is_prepared(connection)? {
@@ -85,29 +97,27 @@ pub(crate) fn record(
     key: &str,
     now: Timestamp,
 ) -> Result<()> {
-    let event = match kind {
-        ChangeKind::Entry => {
-            Some("INSERT INTO registered_entries_events (created_at, updated_at, entry_id) VALUES (?, ?, ?)")
-        }
-        ChangeKind::Node => {
-            Some("INSERT INTO attested_node_entries_events (created_at, updated_at, spiffe_id) VALUES (?, ?, ?)")
-        }
-        ChangeKind::Bundle | ChangeKind::Relationship => None,
-    };
-    if let Some(event) = event {
-        connection.insert(event, &[now.into(), now.into(), key.into()])?;
-    }
-    let insert = "INSERT INTO steeple_changes (revision, kind, changed, at) VALUES (?, ?, ?, ?)";
-    connection.execute(insert, &[of(revision), kind.name().into(), key.into(), now.as_second().into()])?;
+    let event = events::insert(connection, kind, key, now)?;
+    log(connection, revision, kind, key, event, now)
+}
+
+/// Adds the change `revision`, told by `event` if the kind has events.
+pub(crate) fn log(
+    connection: &mut dyn Connection,
+    revision: Revision,
+    kind: ChangeKind,
+    key: &str,
+    event: Option<i64>,
+    now: Timestamp,
+) -> Result<()> {
+    let insert = "INSERT INTO steeple_changes (revision, kind, changed, at, event) VALUES (?, ?, ?, ?, ?)";
+    let values = [of(revision), kind.name().into(), key.into(), now.as_second().into(), event.into()];
+    connection.execute(insert, &values)?;
     Ok(())
 }
 
 pub(crate) fn prune(connection: &mut dyn Connection, before: Timestamp) -> Result<()> {
-    for table in ["registered_entries_events", "attested_node_entries_events"] {
-        let mut conditions = Conditions::new(connection.dialect());
-        conditions.add_before("created_at", before);
-        connection.execute(&format!("DELETE FROM {table}{}", conditions.sql()), conditions.values())?;
-    }
+    events::prune(connection, before)?;
     // The last change stays: by it a reader sees whether it has missed others.
     let last = number(connection, "SELECT MAX(revision) FROM steeple_changes", &[])?;
     let changes = "DELETE FROM steeple_changes WHERE at < ? AND revision < ?";

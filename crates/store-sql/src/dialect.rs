@@ -64,6 +64,14 @@ impl Dialect {
         }
     }
 
+    /// What ends the statement that makes a table of ours.
+    pub(crate) fn table_options(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::Postgres => "",
+            Self::MySql => " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        }
+    }
+
     /// The greatest ID that a row of SPIRE's tables can have.
     pub(crate) fn last_row(self) -> i64 {
         match self {

@@ -4,6 +4,7 @@ use steeple_store::{ErrorClass, Page, Paged, StoreError};
 
 use crate::connection::{Result, Value};
 use crate::filters::Conditions;
+use crate::tables::Rows;
 
 /// Adds where the page begins to `conditions` and returns the `ORDER BY` and `LIMIT` that end the statement.
 pub(crate) fn limit(conditions: &mut Conditions<'_>, page: &Page, id_column: &str) -> Result<String> {
@@ -23,11 +24,11 @@ pub(crate) fn limit(conditions: &mut Conditions<'_>, page: &Page, id_column: &st
     Ok(format!("{order} LIMIT {}", page.size))
 }
 
-/// The page of rows with their IDs.
-pub(crate) fn paged<T>(rows: Vec<(i64, T)>, page: &Page) -> Paged<T> {
-    let next_token = match rows.last() {
-        Some((id, _)) if page.size > 0 => id.to_string(),
+/// The page of rows with their IDs. Records that are passed over count for its token, and not for its items.
+pub(crate) fn paged<T>(rows: Rows<T>, page: &Page) -> Paged<T> {
+    let next_token = match rows.last {
+        Some(id) if page.size > 0 => id.to_string(),
         _ => String::new(),
     };
-    Paged { items: rows.into_iter().map(|(_, item)| item).collect(), next_token }
+    Paged { items: rows.passing_over().into_iter().map(|(_, item)| item).collect(), next_token }
 }

@@ -10,6 +10,10 @@ use crate::connection::{Connection, Result, unexpected};
 
 /// How long a connection that nobody uses is kept, as in SPIRE.
 const IDLE_TIME: Duration = Duration::from_secs(30);
+/// Longest wait for a connection to the server, unless the connection string says otherwise.
+pub(crate) const CONNECT: Duration = Duration::from_secs(30);
+/// Longest wait for the end of a connection.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 /// Longest wait for one of the connections when all are in use.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Longest wait for a statement of a transaction that reads or writes; the largest one reads all entries.
@@ -59,10 +63,27 @@ pub(crate) fn uncertain(error: &StoreError) -> StoreError {
     StoreError { message: format!("{}; it may have been written", error.message), transient: false, class: error.class }
 }
 
+/// The error of a server that can't be reached.
+pub(crate) fn unreachable(place: &str, reason: impl std::fmt::Display) -> StoreError {
+    let message = format!("datastore-sql: the database (\"{place}\") can't be reached: {reason}");
+    StoreError::new(ErrorClass::Unavailable, message)
+}
+
+/// The error of a connection that broke off: the transaction is worth repeating on another one.
+pub(crate) fn lost(place: &str, reason: &str) -> StoreError {
+    StoreError::busy(format!("datastore-sql: the connection to the database (\"{place}\") was lost: {reason}"))
+}
+
 /// Opens connections.
 pub(crate) trait Connect: Send + Sync {
     /// Connects to the server.
     fn connect(&self) -> Result<Box<dyn Session>>;
+}
+
+impl<F: Fn() -> Result<Box<dyn Session>> + Send + Sync> Connect for F {
+    fn connect(&self) -> Result<Box<dyn Session>> {
+        self()
+    }
 }
 
 /// How many connections there may be, and for how long.

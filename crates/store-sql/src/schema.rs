@@ -8,6 +8,7 @@ use crate::changes;
 use crate::connection::{Connection, Result, first, number};
 use crate::dialect::Dialect;
 use crate::pool::SCHEMA_LOCK;
+use crate::server_states;
 use crate::version::Version;
 
 /// The schema version that this code reads and writes, that of SPIRE 1.15.
@@ -70,8 +71,12 @@ fn in_turn(connection: &mut dyn Connection, now: Timestamp, may_migrate: bool) -
         SchemaOrigin::Created
     };
     // Who may not make tables can use those that are there.
-    if !has_table(connection, changes::COUNTER)? || !changes::is_prepared(connection)? {
-        changes::prepare(connection)?;
+    let has_events = has_table(connection, changes::LOG)? && has_column(connection, changes::LOG, changes::EVENT)?;
+    if !has_events || !has_table(connection, changes::COUNTER)? || !changes::is_prepared(connection)? {
+        changes::prepare(connection, has_events)?;
+    }
+    if !has_table(connection, server_states::TABLE)? {
+        server_states::prepare(connection)?;
     }
     Ok(origin)
 }

@@ -8,16 +8,20 @@ pub(crate) mod join_tokens;
 pub(crate) mod journals;
 pub(crate) mod nodes;
 pub(crate) mod relationships;
+mod rows;
 
 use steeple_store::{ErrorClass, StoreError};
 use steeple_types::{SpiffeId, TrustDomain};
 
 use crate::connection::Result;
 
+pub(crate) use rows::Rows;
+use rows::{readable, readable_rows};
+
 /// A stored record that makes no sense.
 fn unreadable(what: &str, key: &str, reason: impl std::fmt::Display) -> StoreError {
     let message = format!("datastore-sql: the stored {what} \"{key}\" can't be read: {reason}");
-    StoreError::new(ErrorClass::Internal, message)
+    StoreError::new(ErrorClass::Unreadable, message)
 }
 
 /// A SPIFFE ID in the record `key`.

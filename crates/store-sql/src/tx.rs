@@ -1,14 +1,17 @@
 //! Transactions of [`steeple_store`] over a [`Connection`].
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use steeple_store::{
-    CaJournal, Change, ChangeKind, EntryFilter, JoinToken, NodeFilter, Page, Paged, ReadTx, WriteTx, WriteWork,
+    CaJournal, Change, ChangeKind, EntryFilter, Event, JoinToken, NodeFilter, Page, Paged, ReadTx, ServerState,
+    WriteTx, WriteWork,
 };
 use steeple_types::{AttestedNode, Bundle, Entry, EntryId, FederationRelationship, Revision, SpiffeId, TrustDomain};
 
-use crate::changes;
 use crate::connection::{Connection, Result};
 use crate::tables::{bundles, entries, entry_writes, join_tokens, journals, nodes, relationships};
+use crate::{changes, events, server_states};
 
 /// A transaction that began at `now`; who made it commits it.
 pub(crate) struct SqlTx<'c> {
@@ -82,6 +85,10 @@ impl ReadTx for SqlTx<'_> {
         bundles::list(self.connection, page)
     }
 
+    fn bundle_names(&mut self) -> Result<Vec<TrustDomain>> {
+        bundles::names(self.connection)
+    }
+
     fn count_bundles(&mut self) -> Result<u64> {
         bundles::count(self.connection)
     }
@@ -115,6 +122,18 @@ impl ReadTx for SqlTx<'_> {
 
     fn changes_after(&mut self, revision: Revision, limit: usize) -> Result<Vec<Change>> {
         changes::after(self.connection, revision, limit)
+    }
+
+    fn last_event(&mut self, kind: ChangeKind) -> Result<u64> {
+        events::last(self.connection, kind)
+    }
+
+    fn events(&mut self, kind: ChangeKind, ids: &[RangeInclusive<u64>], limit: usize) -> Result<Vec<Event>> {
+        events::within(self.connection, kind, ids, limit)
+    }
+
+    fn server_states(&mut self) -> Result<Vec<ServerState>> {
+        server_states::list(self.connection)
     }
 }
 
@@ -178,8 +197,26 @@ impl WriteTx for SqlTx<'_> {
         Ok(revision)
     }
 
+    fn record_event(&mut self, event: &Event) -> Result<bool> {
+        if events::is_logged(self.connection, event)? {
+            return Ok(false);
+        }
+        let revision = Revision(self.last_revision()?.0 + 1);
+        changes::log(self.connection, revision, event.kind, &event.key, Some(events::id_of(event)), self.now)?;
+        self.last = Some(revision);
+        Ok(true)
+    }
+
     fn prune_changes(&mut self, time: Timestamp) -> Result<()> {
         changes::prune(self.connection, time)
+    }
+
+    fn put_server_state(&mut self, state: &ServerState) -> Result<()> {
+        server_states::put(self.connection, state)
+    }
+
+    fn remove_server_states(&mut self, time: Timestamp) -> Result<()> {
+        server_states::remove_before(self.connection, time)
     }
 
     fn now(&self) -> Timestamp {

@@ -2,20 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::any::Any;
 use std::sync::Arc;
 
 use steeple_clock::Clock;
-use steeple_store::Backend;
+use steeple_store::contract::Opened;
 use steeple_store_sql::{SqlBackend, SqlConfig};
 
-type Opened = Option<(Arc<dyn Backend>, Box<dyn Any>)>;
-
 #[expect(clippy::unnecessary_wraps, reason = "servers of the other engines may be absent")]
-fn open(clock: Clock) -> Opened {
+fn open(clock: Clock) -> Option<Opened> {
     let folder = tempfile::tempdir().unwrap();
-    let config = SqlConfig::sqlite(folder.path().join("db.sqlite3").to_str().unwrap());
-    Some((Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(folder)))
+    let path = folder.path().join("db.sqlite3");
+    let config = SqlConfig::sqlite(path.to_str().unwrap());
+    let backend = Arc::new(SqlBackend::open(&config, clock).unwrap());
+    let sql = move |statement: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(statement).unwrap();
+    Some(Opened { backend, sql: Box::new(sql), owner: Box::new(folder) })
 }
 
 steeple_store::contract_tests!(open);
@@ -25,14 +25,16 @@ mod postgres {
 
     use super::*;
 
-    fn open(clock: Clock) -> Opened {
+    fn open(clock: Clock) -> Option<Opened> {
         if missing(&Postgres::PEERS).unwrap() {
             return None;
         }
         let server = Postgres::shared().unwrap();
         let database = server.create_database().unwrap();
         let config = SqlConfig::new("postgres", server.connection_string(&database));
-        Some((Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(())))
+        let backend = Arc::new(SqlBackend::open(&config, clock).unwrap());
+        let sql = move |statement: &str| drop(server.run_sql(&database, statement).unwrap());
+        Some(Opened { backend, sql: Box::new(sql), owner: Box::new(()) })
     }
 
     steeple_store::contract_tests!(open);
@@ -43,14 +45,16 @@ mod mysql {
 
     use super::*;
 
-    fn open(clock: Clock) -> Opened {
+    fn open(clock: Clock) -> Option<Opened> {
         if missing(&MariaDb::PEERS).unwrap() {
             return None;
         }
         let server = MariaDb::shared().unwrap();
         let database = server.create_database().unwrap();
         let config = SqlConfig::new("mysql", server.connection_string(&database));
-        Some((Arc::new(SqlBackend::open(&config, clock).unwrap()), Box::new(())))
+        let backend = Arc::new(SqlBackend::open(&config, clock).unwrap());
+        let sql = move |statement: &str| drop(server.run_sql(&database, statement).unwrap());
+        Some(Opened { backend, sql: Box::new(sql), owner: Box::new(()) })
     }
 
     steeple_store::contract_tests!(open);

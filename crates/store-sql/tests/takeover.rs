@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use steeple_clock::Clock;
-use steeple_store::{Backend, EntryFilter, NodeFilter, Page, ReadTx, StoreError};
+use steeple_store::units::DeleteEntry;
+use steeple_store::{Backend, EntryFilter, ErrorClass, NodeFilter, Page, ReadTx, StoreError, Unit};
 use steeple_store_sql::{SchemaOrigin, SqlBackend, SqlConfig};
 use steeple_types::{EndpointProfile, Entry, TrustDomain};
 
@@ -282,4 +283,53 @@ fn rows_have_the_forms_of_spire() {
         })
         .unwrap();
     assert_eq!(all_forms(), of_spire);
+}
+
+/// What Go's server lets in, or let in once, must not keep the rest of a database from being used.
+#[test]
+fn records_that_make_no_sense_are_passed_over_and_can_be_deleted() {
+    let (_folder, path) = copy();
+    let all = |backend: &SqlBackend| read(backend, |tx| tx.entries(&EntryFilter::default(), &Page::default())).items;
+    let known = all(&open(&path).unwrap());
+    let (odd, rest) = known.split_first().unwrap();
+    let long = format!("spiffe://example.org/{}", "b".repeat(2100));
+    let id = odd.id.as_str();
+    for (statement, is_passed_over) in [
+        (format!("UPDATE registered_entries SET spiffe_id = 'spiffe://example.org/a@b' WHERE entry_id = '{id}'"), true),
+        (format!("UPDATE registered_entries SET spiffe_id = '{long}' WHERE entry_id = '{id}'"), true),
+        (format!("UPDATE registered_entries SET parent_id = 'spiffe://example.org/x/' WHERE entry_id = '{id}'"), true),
+        (format!("UPDATE registered_entries SET ttl = -5 WHERE entry_id = '{id}'"), true),
+        // Without its selector the entry would be for everybody.
+        (
+            format!(
+                "UPDATE selectors SET value = '' WHERE registered_entry_id = \
+                 (SELECT id FROM registered_entries WHERE entry_id = '{id}')"
+            ),
+            true,
+        ),
+        (
+            "INSERT INTO node_resolver_map_entries (spiffe_id, type, value) \
+             SELECT spiffe_id, 'a:b', 'c' FROM attested_node_entries"
+                .to_owned(),
+            false,
+        ),
+    ] {
+        let (_folder, path) = copy();
+        assert_ne!(rusqlite::Connection::open(&path).unwrap().execute(&statement, []).unwrap(), 0, "{statement}");
+        let backend = open(&path).unwrap();
+        assert_eq!(all(&backend), if is_passed_over { rest } else { &known }, "{statement}");
+        assert_eq!(read(&backend, |tx| tx.nodes(&NodeFilter::default(), &Page::default())).items.len(), 1);
+        if !is_passed_over {
+            continue;
+        }
+        // A page is not the last one because nothing on it could be read.
+        let first = Page { size: 1, token: String::new() };
+        let page = read(&backend, |tx| tx.entries(&EntryFilter::default(), &first));
+        assert!(page.items.is_empty() && !page.next_token.is_empty(), "{statement}");
+        let error = backend.read(&mut |tx| tx.entry(&odd.id).map(drop)).unwrap_err();
+        assert_eq!(error.class, ErrorClass::Unreadable, "{error}");
+        let delete = DeleteEntry { id: odd.id.clone() };
+        backend.write(&mut |tx| delete.run(tx)).unwrap();
+        assert_eq!(read(&backend, |tx| tx.entry(&odd.id)), None, "{statement}");
+    }
 }

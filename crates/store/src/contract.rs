@@ -6,6 +6,7 @@ pub mod authorities;
 pub mod bundles;
 pub mod entries;
 pub mod entry_lists;
+pub mod events;
 pub mod nodes;
 pub mod others;
 mod samples;
@@ -20,20 +21,30 @@ use steeple_types::Revision;
 
 use crate::{Backend, ReadTx, StoreError, Unit, Written};
 
+/// An empty database.
+pub struct Opened {
+    /// The backend under test.
+    pub backend: Arc<dyn Backend>,
+    /// Runs a statement on the database as another program does.
+    pub sql: Box<dyn Fn(&str)>,
+    /// What lives as long as the database is used, such as a folder.
+    pub owner: Box<dyn Any>,
+}
+
 /// An empty database under test.
 pub struct Subject {
     backend: Arc<dyn Backend>,
+    sql: Box<dyn Fn(&str)>,
     clock: ManualClock,
     _owner: Box<dyn Any>,
 }
 
 impl Subject {
-    /// The database that `open` makes; what it returns beside it lives as long, such as a folder. `None` where this machine has
-    /// no such database.
-    pub fn new(open: impl FnOnce(Clock) -> Option<(Arc<dyn Backend>, Box<dyn Any>)>) -> Option<Self> {
+    /// The database that `open` makes. `None` where this machine has no such database.
+    pub fn new(open: impl FnOnce(Clock) -> Option<Opened>) -> Option<Self> {
         let (clock, manual) = Clock::manual(Timestamp::from_second(1_700_000_000).unwrap());
-        let (backend, owner) = open(clock)?;
-        Some(Self { backend, clock: manual, _owner: owner })
+        let Opened { backend, sql, owner } = open(clock)?;
+        Some(Self { backend, sql, clock: manual, _owner: owner })
     }
 
     fn write<U: Unit>(&self, unit: &U) -> Result<Written<U::Output>, StoreError> {
@@ -65,8 +76,8 @@ impl Subject {
     }
 }
 
-/// Makes a `#[test]` of each test of the contract. `$open` is a function from a [`Clock`] to an empty database and its owner, or to
-/// `None` where there is none on this machine.
+/// Makes a `#[test]` of each test of the contract. `$open` is a function from a [`Clock`] to an empty database, or to `None` where
+/// there is none on this machine.
 #[macro_export]
 macro_rules! contract_tests {
     ($open:ident) => {
@@ -85,10 +96,13 @@ macro_rules! contract_tests {
             bundles: appending_is_a_union, update_replaces_masked_fields, second_bundle_is_a_conflict,
                 restricted_delete_names_the_entries, dissociating_delete_keeps_the_entries,
                 deleting_delete_takes_the_entries_along, pruning_never_empties_a_bundle,
-                own_and_federated_bundles_are_listed;
+                own_and_federated_bundles_are_listed, published_bundles_never_go_backwards;
             authorities: taint_marks_one_authority_once, only_tainted_authorities_are_revoked;
             others: relationships_are_made_changed_and_removed, join_token_makes_an_entry_once,
                 journals_keep_their_row, revisions_grow_and_survive_pruning, write_without_change_has_the_last_revision;
+            events: events_of_others_are_imported_once, events_that_turn_up_behind_others_are_imported,
+                events_between_the_full_read_and_the_first_look_are_imported, removed_records_are_told,
+                pruned_events_are_not_missed, states_of_servers_are_told_and_forgotten;
             several: read_sees_one_state_while_others_write, writes_at_the_same_time_lose_nothing,
                 followers_see_each_revision_after_all_before_it, stale_read_has_what_it_asks_for,
                 failed_write_holds_up_nobody;

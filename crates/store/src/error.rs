@@ -13,6 +13,8 @@ pub enum ErrorClass {
     Unfit,
     /// The datastore can't be reached or written now (`Unavailable`).
     Unavailable,
+    /// The record is there and makes no sense (`Internal`).
+    Unreadable,
     /// Anything else (`Internal`).
     Internal,
 }

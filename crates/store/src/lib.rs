@@ -7,6 +7,7 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod events;
 mod filter;
 mod record;
 mod store;
@@ -14,7 +15,8 @@ mod tx;
 pub mod units;
 
 pub use error::{ErrorClass, StoreError};
+pub use events::{EventFollower, EventQuestion, FoundEvents};
 pub use filter::{EntryFilter, Match, NodeFilter, Page, Paged, TrustDomainMatch};
-pub use record::{CaJournal, Change, ChangeKind, JoinToken};
+pub use record::{CaJournal, Change, ChangeKind, Event, JoinToken, ServerState};
 pub use store::{Backend, CallObserver, ReadWork, Store, Unit, WriteWork, Written};
 pub use tx::{ReadTx, WriteTx};

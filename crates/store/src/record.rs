@@ -1,4 +1,4 @@
-//! Records that only the server knows, and the change log.
+//! Records that only the server knows, the change log, and the events of SPIRE servers.
 
 use std::fmt;
 
@@ -47,6 +47,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// The kinds of whose changes SPIRE servers leave events.
+    pub const WITH_EVENTS: [Self; 2] = [Self::Entry, Self::Node];
+
     /// The name under which the change log stores the kind.
     pub fn name(self) -> &'static str {
         match self {
@@ -72,4 +75,32 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Which record.
     pub key: String,
+}
+
+/// A row of one of SPIRE's event tables: some server has changed a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What kind of record.
+    pub kind: ChangeKind,
+    /// ID of the row. IDs are handed out before commits, so a smaller one may turn up later, or never.
+    pub id: u64,
+    /// Which record.
+    pub key: String,
+    /// Whether the change log has the change: a server of ours has made or imported it.
+    pub is_logged: bool,
+}
+
+/// What a server's index of entries and nodes is like, told to the other servers on the datastore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerState {
+    /// Which run of which server; nobody else has the same.
+    pub instance: String,
+    /// What operators know the server by, at most 255 bytes.
+    pub name: String,
+    /// The revision that the index is at.
+    pub revision: Revision,
+    /// Hash of the index, hexadecimal.
+    pub hash: String,
+    /// When it was told.
+    pub told_at: Timestamp,
 }

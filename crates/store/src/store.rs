@@ -94,9 +94,16 @@ impl Store {
         }
     }
 
-    /// Follows the revisions that writes through this handle make; 0 before the first.
+    /// Follows the revisions that writes through this handle make, and those that it was told of; 0 before the first. They
+    /// only grow.
     pub fn revisions(&self) -> watch::Receiver<Revision> {
         self.revisions.subscribe()
+    }
+
+    /// Tells followers of [`revisions`](Self::revisions) that the datastore has come to `revision`, which another server may
+    /// have written. One that is known already, or is smaller, changes nothing.
+    pub fn has_come_to(&self, revision: Revision) {
+        come_to(&self.revisions, revision);
     }
 
     /// Reads in one transaction; `name` is the metric under which the call is counted.
@@ -138,11 +145,7 @@ impl Store {
         let (backend, revisions) = (Arc::clone(&self.backend), self.revisions.clone());
         self.observed(U::NAME, &self.writer, move || {
             let written = write_until_done(backend.as_ref(), &unit)?;
-            revisions.send_if_modified(|last| {
-                let newer = written.revision > *last;
-                *last = written.revision.max(*last);
-                newer
-            });
+            come_to(&revisions, written.revision);
             Ok(written)
         })
         .await
@@ -169,6 +172,14 @@ impl Store {
         (self.observer)(name, status, self.clock.monotonic().saturating_sub(began));
         outcome
     }
+}
+
+fn come_to(revisions: &watch::Sender<Revision>, revision: Revision) {
+    revisions.send_if_modified(|last| {
+        let is_newer = revision > *last;
+        *last = revision.max(*last);
+        is_newer
+    });
 }
 
 /// Has `read` run `query`, and yields what it yielded.

@@ -1,9 +1,13 @@
 //! What a transaction can do. Implementations hold no rules: those are in the [units](crate::units).
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use steeple_types::{AttestedNode, Bundle, Entry, EntryId, FederationRelationship, Revision, SpiffeId, TrustDomain};
 
-use crate::{CaJournal, Change, ChangeKind, EntryFilter, JoinToken, NodeFilter, Page, Paged, StoreError};
+use crate::{
+    CaJournal, Change, ChangeKind, EntryFilter, Event, JoinToken, NodeFilter, Page, Paged, ServerState, StoreError,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -37,6 +41,8 @@ pub trait ReadTx {
     fn bundle(&mut self, trust_domain: &TrustDomain) -> Result<Option<Bundle>>;
     /// All bundles, the server's own among them.
     fn bundles(&mut self, page: &Page) -> Result<Paged<Bundle>>;
+    /// The trust domains that have bundles.
+    fn bundle_names(&mut self) -> Result<Vec<TrustDomain>>;
     /// How many bundles there are.
     fn count_bundles(&mut self) -> Result<u64>;
 
@@ -58,6 +64,14 @@ pub trait ReadTx {
     fn oldest_revision(&mut self) -> Result<Revision>;
     /// Changes after `revision` in order, at most `limit`.
     fn changes_after(&mut self, revision: Revision, limit: usize) -> Result<Vec<Change>>;
+
+    /// The greatest ID among SPIRE's events of a kind; 0 when there are none.
+    fn last_event(&mut self, kind: ChangeKind) -> Result<u64>;
+    /// SPIRE's events of a kind whose IDs are in one of the ranges `ids`, in their order, at most `limit`.
+    fn events(&mut self, kind: ChangeKind, ids: &[RangeInclusive<u64>], limit: usize) -> Result<Vec<Event>>;
+
+    /// What servers have told of themselves.
+    fn server_states(&mut self) -> Result<Vec<ServerState>>;
 }
 
 /// Writes of one transaction, which are seen by others all together or not at all.
@@ -100,8 +114,16 @@ pub trait WriteTx: ReadTx {
 
     /// Adds to the change log, and to SPIRE's event table of the kind if it has one.
     fn record_change(&mut self, kind: ChangeKind, key: &str) -> Result<Revision>;
+    /// Adds the change that an event of a SPIRE server tells of to the change log, unless it is there; tells whether it was not.
+    fn record_event(&mut self, event: &Event) -> Result<bool>;
     /// Drops changes and events older than `time`; the last change stays, so that revisions go on from it.
     fn prune_changes(&mut self, time: Timestamp) -> Result<()>;
+
+    /// Adds or replaces what a server tells of itself.
+    fn put_server_state(&mut self, state: &ServerState) -> Result<()>;
+    /// Removes what servers told of themselves before `time`.
+    fn remove_server_states(&mut self, time: Timestamp) -> Result<()>;
+
     /// The time of this transaction.
     fn now(&self) -> Timestamp;
 }

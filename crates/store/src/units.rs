@@ -3,17 +3,21 @@
 mod authority;
 mod bundle;
 mod entry;
+mod event;
 mod join_token;
 mod journal;
 mod node;
 mod prune;
 mod relationship;
+mod server_state;
 
 pub use authority::{RevokeJwtAuthority, RevokeX509Authority, TaintJwtAuthority, TaintX509Authority, X509AuthorityId};
 pub use bundle::{
-    AppendBundle, BundleMask, CreateBundle, DeleteBundle, DeleteMode, PruneBundle, SetBundle, UpdateBundle,
+    AppendBundle, BundleMask, CreateBundle, DeleteBundle, DeleteMode, PruneBundle, RefreshBundle, Refreshed, SetBundle,
+    UpdateBundle,
 };
 pub use entry::{CreateEntry, Created, DeleteEntry, EntryMask, UpdateEntry};
+pub use event::ImportEvents;
 pub use join_token::CreateJoinToken;
 pub use journal::{PruneCaJournals, StoreCaJournal};
 pub use node::{
@@ -21,3 +25,4 @@ pub use node::{
 };
 pub use prune::{PruneChanges, PruneEntries, PruneNodes};
 pub use relationship::{CreateRelationship, DeleteRelationship, RelationshipMask, UpdateRelationship};
+pub use server_state::TellServerState;

@@ -112,11 +112,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logrus {
             }
         }
         event.record(&mut fields);
-        fields.spread(self.format);
+        // Taken out first: a field that is called so too is among the extra ones.
         let message = match fields.0.remove("message") {
             Some(Value::String(message)) => message,
             other => other.map(|value| value.to_string()).unwrap_or_default(),
         };
+        fields.spread(self.format);
         let metadata = event.metadata();
         if self.source_location
             && let (Some(file), Some(line)) = (metadata.file(), metadata.line())
@@ -212,6 +213,18 @@ mod tests {
             (&value["level"], &value["msg"], &value["self_signed"]),
             (&"info".into(), &"m".into(), &true.into())
         );
+    }
+
+    #[test]
+    fn field_that_is_called_message_stands_beside_the_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        let (level, format) = (crate::Level::Info, Format::Text);
+        let config = crate::LogConfig { level, format, file: Some(file.clone()), source_location: false };
+        let (_log, subscriber) = crate::Log::new(&config, Clock::manual(Timestamp::UNIX_EPOCH).0).unwrap();
+        tracing::subscriber::with_default(subscriber, || tracing::info!(extra = r#"{"message":"inner"}"#, "outer"));
+        let line = std::fs::read_to_string(file).unwrap();
+        assert!(line.ends_with(" level=info msg=outer message=inner\n"), "{line}");
     }
 
     #[test]

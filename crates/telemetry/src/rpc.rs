@@ -2,8 +2,8 @@
 
 /// The key of a method's counter: `rpc_svid_v1_svid_new_jwtsvid` for `NewJWTSVID` of the service that SPIRE calls
 /// `svid.v1.SVID`.
-pub fn rpc_key(service: &str, method: &str) -> String {
-    service.split('.').chain([method]).fold("rpc".to_owned(), |key, word| format!("{key}_{}", snake(word)))
+pub fn rpc_key(first: &str, service: &str, method: &str) -> String {
+    service.split('.').chain([method]).fold(first.to_owned(), |key, word| format!("{key}_{}", snake(word)))
 }
 
 /// Snake case as SPIRE's metrics have it: a capital begins a word when a small letter is beside it and another letter follows.
@@ -34,7 +34,7 @@ mod tests {
             ("WorkloadAPI", "FetchX509Bundles", "rpc_workload_api_fetch_x509_bundles"),
             ("SDS.v3", "StreamSecrets", "rpc_sds_v3_stream_secrets"),
         ] {
-            assert_eq!(rpc_key(service, method), key);
+            assert_eq!(rpc_key("rpc", service, method), key);
         }
     }
 }

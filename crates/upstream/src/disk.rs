@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use steeple_clock::Clock;
 use steeple_crypto::keys::PrivateKey;
@@ -12,7 +13,7 @@ use steeple_crypto::pem;
 use steeple_crypto::verify::leads_to;
 use steeple_crypto::x509::{Certificate, CertificateTemplate, Csr, Purpose, random_serial};
 use steeple_plugin::{ErrorClass, JwtKeyPublication, MintedX509Ca, PluginError, UpstreamAuthority};
-use steeple_types::{JwtAuthority, TrustDomain, X509Authority};
+use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -59,14 +60,14 @@ impl DiskAuthority {
             let message = "'cert_file_path' and 'key_file_path' must be set and not empty";
             return Err(error(ErrorClass::Malformed, message));
         }
-        let last = Mutex::new(Arc::new(Authority::load(&config)?));
+        let last = Mutex::new(Arc::new(Authority::load(&config, clock.now())?));
         Ok(Self { config, trust_domain, clock, last })
     }
 
     /// The CA as the files have it now, or as they last had it if they are not in order: who replaces them does so one by one.
     fn current(&self) -> Arc<Authority> {
         let mut last = self.last.lock();
-        match Authority::load(&self.config) {
+        match Authority::load(&self.config, self.clock.now()) {
             Ok(authority) => *last = Arc::new(authority),
             Err(error) => {
                 warn!(%error, "The files of the upstream CA are not in order; going on with what they held before");
@@ -87,6 +88,10 @@ impl DiskAuthority {
             return Err(error(ErrorClass::Malformed, message));
         }
         let now = self.clock.now();
+        let end = authority.certificate.not_after();
+        if end <= now {
+            return Err(internal(format!("the upstream CA has expired, at {end}")));
+        }
         let serial = random_serial().map_err(|reason| internal(reason.to_string()))?;
         let key = authority.key.public_key();
         let template = CertificateTemplate {
@@ -94,7 +99,7 @@ impl DiskAuthority {
             issuer: authority.certificate.subject_der(),
             subject: csr.subject(),
             not_before: now - BACKDATE,
-            not_after: (now + preferred_ttl).min(authority.certificate.not_after()),
+            not_after: (now + preferred_ttl).min(end),
             public_key: csr.public_key(),
             authority_key_id: authority.certificate.subject_key_id(),
             purpose: Purpose::Ca,
@@ -102,12 +107,8 @@ impl DiskAuthority {
             dns_names: &[],
             signature: key.certificate_signature().map_err(|reason| internal(reason.to_string()))?,
         };
-        let unsigned = template.encode();
-        let signature = authority
-            .key
-            .sign(unsigned.algorithm(), unsigned.to_be_signed())
-            .map_err(|reason| internal(reason.to_string()))?;
-        let mut chain = vec![unsigned.finish(&signature)];
+        let signed = template.encode().sign(&authority.key).map_err(|reason| internal(reason.to_string()))?;
+        let mut chain = vec![signed];
         chain.extend(authority.chain.iter().cloned());
         let root = |certificate: &Vec<u8>| X509Authority { certificate: certificate.clone(), tainted: false };
         Ok(MintedX509Ca { chain, upstream_roots: authority.roots.iter().map(root).collect() })
@@ -115,8 +116,8 @@ impl DiskAuthority {
 }
 
 impl Authority {
-    /// Reads the files; the texts of refusals are SPIRE's.
-    fn load(config: &DiskAuthorityConfig) -> Result<Self, PluginError> {
+    /// Reads the files, whose certificates must hold at `now`; the texts of refusals are SPIRE's.
+    fn load(config: &DiskAuthorityConfig, now: Timestamp) -> Result<Self, PluginError> {
         let malformed = |message: &str| error(ErrorClass::Malformed, format!("unable to load upstream CA{message}"));
         let key_text = Zeroizing::new(read("key", &config.key_file_path)?);
         let key = PrivateKey::from_pem(&key_text).map_err(|reason| malformed(&format!(" key: {reason}")))?;
@@ -139,8 +140,13 @@ impl Authority {
         if certificate.public_key() != key.public_key() {
             return Err(malformed(": certificate and private key do not match"));
         }
+        let unverified = ": certificate cannot be validated with the provided bundle or is not self-signed";
         if !leads_to(&path, &authorities) {
-            return Err(malformed(": certificate cannot be validated with the provided bundle or is not self-signed"));
+            return Err(malformed(unverified));
+        }
+        if let Some(other) = path.iter().find(|one| !(one.not_before()..=one.not_after()).contains(&now)) {
+            let (subject, begin, end) = (other.subject(), other.not_before(), other.not_after());
+            return Err(malformed(&format!("{unverified}: that of {subject} holds from {begin} to {end}")));
         }
         if config.bundle_file_path.is_none() {
             chain.clear();
@@ -184,6 +190,10 @@ impl UpstreamAuthority for DiskAuthority {
     async fn publish_jwt_key(&self, _key: &JwtAuthority) -> Result<JwtKeyPublication, PluginError> {
         Ok(JwtKeyPublication::Unsupported)
     }
+
+    async fn bundle(&self) -> Result<Option<Bundle>, PluginError> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
@@ -213,9 +223,7 @@ mod tests {
             dns_names: &[],
             signature: key.public_key().certificate_signature().unwrap(),
         };
-        let unsigned = template.encode();
-        let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-        unsigned.finish(&signature)
+        template.encode().sign(key).unwrap()
     }
 
     fn authority(dir: &Path, certificate: &[u8], key: &PrivateKey) -> Result<DiskAuthority, PluginError> {
@@ -281,6 +289,37 @@ mod tests {
         let error = authority_below(dir.path(), &ca, &key, Some(&root(&other))).err().unwrap();
         let text = "certificate cannot be validated with the provided bundle or is not self-signed";
         assert!(error.to_string().ends_with(text), "{error}");
+    }
+
+    #[tokio::test]
+    async fn ca_that_does_not_hold_now_is_refused_and_signs_nothing_after_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, ca) =
+            (PrivateKey::generate(KeyType::EcP256).unwrap(), PrivateKey::generate(KeyType::EcP256).unwrap());
+        std::fs::write(dir.path().join("ca.crt"), pem::encode("CERTIFICATE", &root(&key))).unwrap();
+        std::fs::write(dir.path().join("ca.key"), pem::encode("PRIVATE KEY", &key.to_pkcs8().unwrap())).unwrap();
+        let at = |time: &str| {
+            let config = DiskAuthorityConfig {
+                cert_file_path: dir.path().join("ca.crt"),
+                key_file_path: dir.path().join("ca.key"),
+                bundle_file_path: None,
+            };
+            let (clock, hand) = Clock::manual(time.parse().unwrap());
+            let authority = DiskAuthority::new(config, TrustDomain::parse("example.org").unwrap(), clock);
+            authority.map(|authority| (authority, hand)).map_err(|error| error.to_string())
+        };
+        for time in ["2024-12-31T23:59:59Z", "2030-01-01T00:00:01Z"] {
+            let error = at(time).err().unwrap();
+            let said =
+                "is not self-signed: that of O=ROOT,C=US holds from 2025-01-01T00:00:00Z to 2030-01-01T00:00:00Z";
+            assert!(error.ends_with(said), "{error}");
+        }
+        let (authority, hand) = at("2029-12-31T23:59:00Z").unwrap();
+        let csr = self_signed_csr(&ca, &Name::default(), &["spiffe://example.org".to_owned()], &[]).unwrap();
+        assert!(authority.mint_x509_ca(&csr, Duration::from_hours(1)).await.is_ok());
+        hand.advance(Duration::from_mins(1));
+        let error = authority.mint_x509_ca(&csr, Duration::from_hours(1)).await.unwrap_err();
+        assert!(error.to_string().ends_with("the upstream CA has expired, at 2030-01-01T00:00:00Z"), "{error}");
     }
 
     #[tokio::test]

@@ -104,12 +104,14 @@ fn rule(text: &mut String, permission: &Permission) {
 }
 
 fn role(text: &mut String, actor: &Actor, scope: Scope, rules: &str) {
-    let (kind, namespace) = match scope {
-        Scope::Cluster => ("ClusterRole", ""),
-        Scope::OwnNamespace => ("Role", "  namespace: {{ .Release.Namespace }}\n"),
+    // Roles of the cluster bear the instance, by which installations differ.
+    let (kind, suffix, namespace) = match scope {
+        Scope::Cluster => ("ClusterRole", "{{ include \"steeple.suffix\" . }}", ""),
+        Scope::OwnNamespace => ("Role", "", "  namespace: {{ .Release.Namespace }}\n"),
     };
-    let (name, account) = (actor.name, actor.account);
-    let labels = format!("  labels:\n    {{{{- include \"steeple.labels\" {name:?} | nindent 4 }}}}\n");
+    let account = actor.account;
+    let labels = format!("  labels:\n    {{{{- include \"steeple.labels\" {:?} | nindent 4 }}}}\n", actor.name);
+    let name = format!("{}{suffix}", actor.name);
     let _ = write!(
         text,
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\n{namespace}{labels}rules:\n{rules}\
@@ -141,6 +143,7 @@ mod tests {
         assert!(text.starts_with("{{- if .Values.x }}\n") && text.ends_with("{{- end }}\n"));
         let (cluster, namespaced) = text.split_once("kind: Role\n").unwrap();
         assert!(cluster.contains("kind: ClusterRoleBinding"));
+        assert_eq!(cluster.matches("  name: steeple-x{{ include \"steeple.suffix\" . }}\n").count(), 3, "{cluster}");
         assert!(
             cluster.contains(
                 "  # to know them.\n  - apiGroups: [\"\"]\n    resources: [\"nodes\"]\n    verbs: [\"get\"]\n"
@@ -148,6 +151,6 @@ mod tests {
         );
         assert!(namespaced.contains("  {{- if .Values.more }}\n"));
         assert!(namespaced.contains("    resourceNames: [\"one\"]\n"));
-        assert!(namespaced.contains("    name: steeple-y\n"));
+        assert!(namespaced.contains("    name: steeple-y\n") && namespaced.contains("  name: steeple-x\n"));
     }
 }

@@ -281,8 +281,14 @@ launch() {
             "$SELF" __node "$NAME" </dev/null >"$DIR/log/node.log" 2>&1
     ) &
     parent=$!
-    wait_for 10 "the node process" pgrep -P "$parent" || { cat "$DIR/log/node.log" >&2; exit 1; }
-    pgrep -P "$parent" >"$DIR/run/node.pid"
+    wait_for 60 "the node process" note_node "$parent" || { cat "$DIR/log/node.log" >&2; exit 1; }
+}
+
+# Writes down the pid of the node. The children that its parent has before, to make control groups, are not it.
+# shellcheck disable=SC2329
+note_node() {
+    local child
+    child=$(pgrep -P "$1" -f "cluster __node $NAME") && echo "$child" >"$DIR/run/node.pid"
 }
 
 # When nobody holds the owner's lock any more, this node goes, and no later one of the same name.

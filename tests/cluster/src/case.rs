@@ -61,11 +61,8 @@ pub fn bare(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<()
 #[expect(clippy::panic, reason = "a failed case is a panic of its test")]
 pub fn empty(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<()>) {
     let run = || {
-        if peer::missing(&[PEERS, peers].concat())? {
+        if !can_make(peers)? {
             return Ok(());
-        }
-        if cluster::mode()? == "kubeconfig" {
-            return peer::skipped("a case that wants a cluster of its own is not run on that of KUBECONFIG");
         }
         let cluster = Cluster::of_its_own(name)?;
         let result = case(&cluster);
@@ -77,6 +74,18 @@ pub fn empty(name: &str, peers: &[&str], case: impl FnOnce(&Cluster) -> Result<(
     if let Err(error) = run() {
         panic!("{error:#}");
     }
+}
+
+/// Whether a cluster for cases alone can be made; if not, the case is left out and noted.
+pub(crate) fn can_make(peers: &[&str]) -> Result<bool> {
+    if peer::missing(&[PEERS, peers].concat())? {
+        return Ok(false);
+    }
+    if cluster::mode()? == "kubeconfig" {
+        peer::skipped("a case that wants a cluster of its own is not run on that of KUBECONFIG")?;
+        return Ok(false);
+    }
+    Ok(true)
 }
 
 #[expect(clippy::panic, reason = "a failed case is a panic of its test")]
@@ -188,7 +197,7 @@ impl Case<'_> {
 }
 
 /// Prints what a person would look at first.
-fn show(cluster: &Cluster, namespace: &str) {
+pub(crate) fn show(cluster: &Cluster, namespace: &str) {
     let questions: [&[&str]; 4] = [
         &["get", "all", "-o", "wide"],
         &["get", "events", "--sort-by=.lastTimestamp"],

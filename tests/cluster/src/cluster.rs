@@ -101,7 +101,15 @@ impl Cluster {
     /// # Errors
     /// When it ends otherwise.
     pub fn ok(&self, arguments: &[&str]) -> Result<String> {
-        let outcome = self.kubectl(arguments)?;
+        self.ok_with(arguments, "")
+    }
+
+    /// As [`ok`](Self::ok), with `input` on the standard input.
+    ///
+    /// # Errors
+    /// As [`ok`](Self::ok).
+    pub fn ok_with(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let outcome = self.bed(&[&["kubectl"], arguments].concat(), input)?;
         if outcome.exit != 0 {
             bail!("kubectl {arguments:?}: {outcome}");
         }
@@ -154,7 +162,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the image cannot be made or the node does not take it.
-    pub(crate) fn load(&self, image: &str, root: &Path, entrypoint: &[&str]) -> Result<()> {
+    pub fn load(&self, image: &str, root: &Path, entrypoint: &[&str]) -> Result<()> {
         let root = root.to_str().context("a root folder whose name is no UTF-8")?;
         let outcome = self.bed(&[&["load-image", image, root], entrypoint].concat(), "")?;
         if outcome.exit != 0 {

@@ -49,15 +49,15 @@ pub(crate) fn load_go_spire(cluster: &Cluster) -> Result<()> {
     let root = TempDir::new()?;
     workload(root.path())?;
     for name in ["spire-server", "spire-agent"] {
-        program(root.path(), &peer::path(name)?, &format!("opt/spire/bin/{name}"))?;
+        add_program(root.path(), &peer::path(name)?, &format!("opt/spire/bin/{name}"))?;
     }
     cluster.load("go-spire:local", root.path(), &["/opt/spire/bin/spire-agent"])
 }
 
 fn steeple(root: &Path) -> Result<()> {
     base(root)?;
-    program(root, &peer::path("steeple")?, "opt/spire/bin/steeple")?;
-    for link in ["spire-server", "spire-agent"] {
+    add_program(root, &peer::path("steeple")?, "opt/spire/bin/steeple")?;
+    for link in ["spire-server", "spire-agent", "oidc-discovery-provider"] {
         symlink("steeple", root.join("opt/spire/bin").join(link))?;
     }
     Ok(())
@@ -65,15 +65,19 @@ fn steeple(root: &Path) -> Result<()> {
 
 fn workload(root: &Path) -> Result<()> {
     base(root)?;
-    program(root, &peer::path("workload")?, "bin/workload")?;
-    program(root, &peer::path("busybox")?, "bin/busybox")?;
+    add_program(root, &peer::path("workload")?, "bin/workload")?;
+    add_program(root, &peer::path("busybox")?, "bin/busybox")?;
     for applet in ["sh", "sleep", "cat", "ls", "id", "ps", "nc", "mkdir", "ln", "grep", "sed", "kill", "stat", "test"] {
         symlink("busybox", root.join("bin").join(applet))?;
     }
     Ok(())
 }
 
-fn base(root: &Path) -> Result<()> {
+/// Makes `root` a folder that everybody may enter, with a `/tmp`.
+///
+/// # Errors
+/// When it can't be written.
+pub fn base(root: &Path) -> Result<()> {
     std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755))?;
     let tmp = root.join("tmp");
     std::fs::create_dir(&tmp)?;
@@ -82,7 +86,10 @@ fn base(root: &Path) -> Result<()> {
 }
 
 /// Copies a program, stripped, and the libraries that it is linked to.
-fn program(root: &Path, from: &Path, to: &str) -> Result<()> {
+///
+/// # Errors
+/// When it can't be read or the place not be written.
+pub fn add_program(root: &Path, from: &Path, to: &str) -> Result<()> {
     let place = root.join(to);
     std::fs::create_dir_all(place.parent().context("a program's path has a folder")?)?;
     let strip = Outcome::of(Command::new("strip").arg("-o").arg(&place).arg(from), "")?;

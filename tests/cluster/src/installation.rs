@@ -63,7 +63,15 @@ fn ensure_free(cluster: &Cluster) -> Result<()> {
 /// # Errors
 /// When it is not within three minutes.
 pub fn rolled_out(cluster: &Cluster, what: &str) -> Result<()> {
-    cluster.ok(&["-n", NAMESPACE, "rollout", "status", what, "--timeout=180s"]).map(drop)
+    rolled_out_in(cluster, NAMESPACE, what)
+}
+
+/// As [`rolled_out`], in another namespace.
+///
+/// # Errors
+/// As [`rolled_out`].
+pub fn rolled_out_in(cluster: &Cluster, namespace: &str, what: &str) -> Result<()> {
+    cluster.ok(&["-n", namespace, "rollout", "status", what, "--timeout=180s"]).map(drop)
 }
 
 /// Runs a command of the server in its container; returns what it prints as JSON.
@@ -71,8 +79,15 @@ pub fn rolled_out(cluster: &Cluster, what: &str) -> Result<()> {
 /// # Errors
 /// When it fails.
 pub fn server(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
-    let exec =
-        ["-n", NAMESPACE, "exec", "steeple-server-0", "-c", "steeple-server", "--", "/opt/spire/bin/spire-server"];
+    ask(cluster, NAMESPACE, "steeple-server-0", arguments)
+}
+
+/// Runs a command of the server in a pod of that namespace; returns what it prints as JSON.
+///
+/// # Errors
+/// When it fails.
+pub fn ask(cluster: &Cluster, namespace: &str, pod: &str, arguments: &[&str]) -> Result<Value> {
+    let exec = ["-n", namespace, "exec", pod, "-c", "steeple-server", "--", "/opt/spire/bin/spire-server"];
     let text = cluster.ok(&[&exec, arguments, &["-output", "json"]].concat())?;
     serde_json::from_str(&text).with_context(|| format!("{arguments:?} printed {text}"))
 }

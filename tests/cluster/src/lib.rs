@@ -14,15 +14,17 @@ pub mod mesh;
 mod node;
 mod outcome;
 pub mod peer;
+mod stand;
 pub mod until;
 mod workload;
 
 pub use case::{Case, alone, bare, case, case_with, empty};
 pub use cluster::Cluster;
-pub use image::pack_steeple;
-pub use installation::{Entry, NAMESPACE, TRUST_DOMAIN, agents, rolled_out, server};
+pub use image::{add_program, base, pack_steeple};
+pub use installation::{Entry, NAMESPACE, TRUST_DOMAIN, agents, ask, rolled_out, rolled_out_in, server};
 pub use node::Node;
 pub use outcome::Outcome;
+pub use stand::Stand;
 pub use workload::{SLEEP, SOCKET, Workload};
 
 /// The SPIFFE ID of `path` in the trust domain of the installation.

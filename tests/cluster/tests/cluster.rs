@@ -2,6 +2,8 @@
 
 #[path = "cluster/attestation.rs"]
 mod attestation;
+#[path = "cluster/cert_manager.rs"]
+mod cert_manager;
 #[path = "cluster/csi.rs"]
 mod csi;
 #[path = "cluster/differential.rs"]

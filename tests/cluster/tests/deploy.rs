@@ -1,13 +1,32 @@
 //! Manifests and chart, each on a cluster of its own: from nothing to identities, and to another version and back.
 
+#[path = "deploy/federated.rs"]
+mod federated;
 #[path = "deploy/guide.rs"]
 mod guide;
+#[path = "deploy/helm.rs"]
+mod helm;
 #[path = "deploy/load.rs"]
 mod load;
+#[path = "deploy/nested.rs"]
+mod nested;
+#[path = "deploy/oidc.rs"]
+mod oidc;
+#[path = "deploy/postgres.rs"]
+mod postgres;
+#[path = "deploy/releases.rs"]
+mod releases;
+#[path = "deploy/restricted.rs"]
+mod restricted;
+#[path = "deploy/svid.rs"]
+mod svid;
+#[path = "deploy/two_servers.rs"]
+mod two_servers;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use helm::Helm;
 use serde_json::{Value, json};
 use steeple_tests_cluster::{
     Cluster, NAMESPACE, Node, Outcome, SLEEP, SOCKET, Workload, agents, bare, id, rolled_out, server, until,
@@ -32,7 +51,7 @@ fn manifests_lead_from_nothing_to_identities() {
         ensure!(agent.contains("/spire/agent/k8s_psat/demo-cluster/"), "{agent}");
         start_workloads(cluster, &agent)?;
         sample_has_its_identity(cluster)?;
-        server_is_restricted(cluster)?;
+        restricted::admits(cluster, NAMESPACE, "statefulset/steeple-server")?;
         strangers_do_not_reach_the_server(cluster)?;
         applied_again_changes_nothing(cluster, &manifests)?;
         identities_are_of_objects(cluster)?;
@@ -47,7 +66,7 @@ fn manifests_lead_from_nothing_to_identities() {
 #[test]
 fn chart_is_upgraded_rolled_back_and_removed_without_a_loss() {
     bare("chart", &["helm"], |cluster| {
-        let helm = Helm { cluster };
+        let helm = Helm::of(cluster, NAMESPACE);
         helm.run(&["install", "steeple", "--create-namespace"])?;
         is_up(cluster)?;
         let agent = agent(cluster)?;
@@ -228,6 +247,10 @@ fn sample_has_its_identity(cluster: &Cluster) -> Result<()> {
     let (spiffe_id, namespace) = (id("ns/steeple-sample/sa/web"), "steeple-sample");
     cluster.ok(&["apply", "-k", &repository("deploy/manifests/sample")?])?;
     cluster.ok(&["-n", namespace, "rollout", "status", "deployment/web", "--timeout=180s"])?;
+    // Ready means that it holds its SVID. The figure is for the reader; nothing is asserted of time.
+    let times = "jsonpath={.items[0].status.containerStatuses[0].state.running.startedAt} \
+                 {.items[0].status.conditions[?(@.type=='Ready')].lastTransitionTime}";
+    println!("sample started, ready: {}", cluster.ok(&["-n", namespace, "get", "pods", "-o", times])?);
     let fetch =
         ["/opt/spire/bin/spire-agent", "api", "fetch", "x509", "-socketPath", "/spiffe-workload-api/spire-agent.sock"];
     let fetched = cluster.ok(&[&["-n", namespace, "exec", "deployment/web", "--"], &fetch[..]].concat())?;
@@ -253,20 +276,6 @@ fn kept(cluster: &Cluster) -> Result<Value> {
     Ok(json!([entries, bundle.get("x509_authorities")]))
 }
 
-/// The server's pod would be admitted where Pod Security is `restricted`.
-fn server_is_restricted(cluster: &Cluster) -> Result<()> {
-    let namespace = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restricted",
-        "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}"#;
-    cluster.apply(namespace, &[])?;
-    cluster.ok(&["-n", "restricted", "create", "serviceaccount", "steeple-server"])?;
-    let set = cluster.json(&["-n", NAMESPACE, "get", "statefulset", "steeple-server"])?;
-    let mut spec = set.pointer("/spec/template/spec").cloned().context("a template")?;
-    let volumes = spec.get_mut("volumes").and_then(Value::as_array_mut).context("volumes")?;
-    volumes.push(json!({ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }));
-    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "server" }, "spec": spec });
-    cluster.apply(&pod.to_string(), &["-n", "restricted", "--dry-run=server"])
-}
-
 /// Only agents may connect, and nothing else of any namespace.
 fn strangers_do_not_reach_the_server(cluster: &Cluster) -> Result<()> {
     let address = ["-n", NAMESPACE, "get", "pod", "steeple-server-0", "-o", "jsonpath={.status.podIP}"];
@@ -275,42 +284,6 @@ fn strangers_do_not_reach_the_server(cluster: &Cluster) -> Result<()> {
     let dial = client.exec(cluster, &["nc", "-w", "2", &address, "8081", "-e", "true"])?;
     ensure!(dial.exit != 0, "a pod of another namespace reached the server: {dial}");
     Ok(())
-}
-
-/// helm on the cluster, with the chart of the repository.
-struct Helm<'c> {
-    cluster: &'c Cluster,
-}
-
-impl Helm<'_> {
-    /// `install` or `upgrade`, with what follows.
-    fn run(&self, arguments: &[&str]) -> Result<()> {
-        let (chart, helm) = (repository("deploy/helm/steeple")?, helm()?);
-        let [verb, release, rest @ ..] = arguments else { anyhow::bail!("verb and release") };
-        let command = [&[helm.as_str(), verb, release, &chart, "--namespace", NAMESPACE][..], rest].concat();
-        self.succeeds(&command)?;
-        // The namespace that helm makes has no labels, and agents need more than a default may allow.
-        let label = ["label", "--overwrite", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=privileged"];
-        self.cluster.ok(&label).map(drop)
-    }
-
-    fn rollback(&self) -> Result<()> {
-        self.succeeds(&[&helm()?, "rollback", "steeple", "1", "--namespace", NAMESPACE])
-    }
-
-    fn uninstall(&self) -> Result<()> {
-        self.succeeds(&[&helm()?, "uninstall", "steeple", "--namespace", NAMESPACE, "--wait"])
-    }
-
-    fn succeeds(&self, command: &[&str]) -> Result<()> {
-        let outcome = self.cluster.exec(command)?;
-        ensure!(outcome.exit == 0, "{command:?}: {outcome}");
-        Ok(())
-    }
-}
-
-fn helm() -> Result<String> {
-    Ok(steeple_tests_cluster::peer::path("helm")?.display().to_string())
 }
 
 fn repository(path: &str) -> Result<String> {

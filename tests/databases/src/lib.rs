@@ -7,8 +7,10 @@ mod mariadb;
 mod peer;
 mod pki;
 mod postgres;
+mod session;
 
 pub use mariadb::MariaDb;
-pub use peer::missing;
+pub use peer::{missing, path};
 pub use pki::{Identity, Pki};
 pub use postgres::Postgres;
+pub use session::Session;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::account::Account;
 use crate::keeper::Keeper;
 use crate::postgres::output;
-use crate::{Pki, peer};
+use crate::{Pki, Session, peer};
 
 const READY: &str = "ready for connections";
 /// Losing data by a crash of the machine is no matter in a test. What an operator may have relaxed is relaxed.
@@ -138,12 +138,26 @@ impl MariaDb {
     /// # Errors
     /// With what the server said.
     pub fn run_sql(&self, database: &str, statements: &str) -> Result<String> {
+        let mut command = self.client(database)?;
+        command.args(["-e", statements]);
+        output(command)
+    }
+
+    /// A session on `database`.
+    ///
+    /// # Errors
+    /// When the client does not start.
+    pub fn session(&self, database: &str) -> Result<Session> {
+        let mut command = self.client(database)?;
+        command.arg("--unbuffered");
+        Session::start(command, |text| format!("SELECT '{text}';"))
+    }
+
+    fn client(&self, database: &str) -> Result<Command> {
         let mut command = Command::new(peer::path("mariadb")?);
         command.arg("--no-defaults").arg(format!("--socket={}", self.socket().display()));
-        output({
-            command.args(["--user=root", "--batch", "--raw", "--skip-column-names", database, "-e", statements]);
-            command
-        })
+        command.args(["--user=root", "--batch", "--raw", "--skip-column-names", database]);
+        Ok(command)
     }
 
     /// The statements that make the tables of `database`, by name.
@@ -183,6 +197,8 @@ fn prepare() -> Result<(PathBuf, Account)> {
     account.give(folder.path())?;
     let mut command = account.command(&peer::path("mariadb-install-db")?);
     command.arg("--no-defaults").arg(format!("--datadir={}", folder.path().join("data").display()));
+    // Several of these at once get in each other's way where they share a folder for temporary tables.
+    command.arg(format!("--tmpdir={}", folder.path().display()));
     command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
     command.args(OPTIONS);
     output(command)?;

@@ -29,7 +29,7 @@ fn postgres() -> Option<PathBuf> {
 ///
 /// # Errors
 /// When it is not.
-pub(crate) fn path(name: &str) -> Result<PathBuf> {
+pub fn path(name: &str) -> Result<PathBuf> {
     find(name).with_context(|| format!("peer absent: {name}"))
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::account::Account;
 use crate::keeper::Keeper;
-use crate::{Pki, peer};
+use crate::{Pki, Session, peer};
 
 const READY: &str = "database system is ready to accept connections";
 /// Losing data by a crash of the machine is no matter in a test.
@@ -126,6 +126,16 @@ impl Postgres {
         let mut command = self.client("psql", database)?;
         command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statements]);
         output(command)
+    }
+
+    /// A session on `database`.
+    ///
+    /// # Errors
+    /// When the client does not start.
+    pub fn session(&self, database: &str) -> Result<Session> {
+        let mut command = self.client("psql", database)?;
+        command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"]);
+        Session::start(command, |text| format!("\\echo {text}"))
     }
 
     /// The statements that make the tables of `database`.

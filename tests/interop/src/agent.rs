@@ -10,7 +10,6 @@ use crate::command::{self, Outcome};
 use crate::poll;
 use crate::process::Process;
 use crate::product::Product;
-use crate::rig::TRUST_DOMAIN;
 use crate::server::Server;
 
 /// How an agent proves its node.
@@ -38,6 +37,8 @@ pub struct AgentSettings {
     pub plugins: String,
     /// Environment variables of the process.
     pub environment: Vec<(String, String)>,
+    /// The port at which it reaches its server; the server's own if not set.
+    pub port: Option<u16>,
     /// As in production and to be measured: it logs at INFO and syncs as often as it does by default.
     pub measured: bool,
 }
@@ -45,7 +46,14 @@ pub struct AgentSettings {
 impl AgentSettings {
     /// An agent that joins so, with the attestor `unix` alone.
     pub fn new(join: Join) -> Self {
-        Self { join, lines: String::new(), plugins: String::new(), environment: Vec::new(), measured: false }
+        Self {
+            join,
+            lines: String::new(),
+            plugins: String::new(),
+            environment: Vec::new(),
+            port: None,
+            measured: false,
+        }
     }
 }
 
@@ -57,6 +65,7 @@ pub struct Agent {
     environment: Vec<(String, String)>,
     log: PathBuf,
     socket: PathBuf,
+    trust_domain: String,
     process: Option<Process>,
 }
 
@@ -70,14 +79,15 @@ impl Agent {
         std::fs::write(&bundle, server.ok(&["bundle", "show"])?)?;
         let config = folder.join("agent.conf");
         let socket = folder.join("pub/agent.sock");
-        std::fs::write(&config, configuration(folder, server.port(), &socket, &bundle, settings))?;
+        std::fs::write(&config, configuration(folder, server, &socket, &bundle, settings))?;
         let mut arguments = vec!["run".to_owned(), "-config".to_owned(), config.display().to_string()];
         if let Join::Token(token) = &settings.join {
             arguments.extend(["-joinToken".to_owned(), token.clone()]);
         }
         let program = product.program("spire-agent", folder)?;
         let environment = settings.environment.clone();
-        Ok(Self { program, arguments, environment, log: folder.join("agent.log"), socket, process: None })
+        let (log, trust_domain) = (folder.join("agent.log"), server.trust_domain().to_owned());
+        Ok(Self { program, arguments, environment, log, socket, trust_domain, process: None })
     }
 
     /// Starts the process without waiting for anything.
@@ -183,12 +193,20 @@ impl Agent {
     /// # Errors
     /// When the command prints no JSON.
     pub fn x509_svids(&self) -> Result<Vec<Value>> {
+        let answer = self.x509_answer()?;
+        Ok(answer.get("svids").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    /// The whole answer of the Workload API to this very user; null when denied.
+    ///
+    /// # Errors
+    /// When the command prints no JSON.
+    pub fn x509_answer(&self) -> Result<Value> {
         let outcome = self.cli(&["api", "fetch", "x509", "-output", "json"])?;
         if outcome.exit != 0 {
-            return Ok(Vec::new());
+            return Ok(Value::Null);
         }
-        let answer: Value = serde_json::from_str(&outcome.stdout).with_context(|| format!("fetch: {outcome}"))?;
-        Ok(answer.get("svids").and_then(Value::as_array).cloned().unwrap_or_default())
+        serde_json::from_str(&outcome.stdout).with_context(|| format!("fetch: {outcome}"))
     }
 
     /// Waits until this very user has the identity `path`; returns its SVID as JSON.
@@ -196,7 +214,7 @@ impl Agent {
     /// # Errors
     /// When it does not come.
     pub fn await_svid(&self, path: &str) -> Result<Value> {
-        let id = crate::rig_id(path);
+        let id = self.id_of(path);
         poll::until(&id, || {
             Ok(self.x509_svids()?.into_iter().find(|svid| svid.get("spiffe_id") == Some(&id.as_str().into())))
         })
@@ -207,14 +225,19 @@ impl Agent {
     /// # Errors
     /// When it stays.
     pub fn await_no_svid(&self, path: &str) -> Result<()> {
-        let id = crate::rig_id(path);
+        let id = self.id_of(path);
         poll::until(&format!("no more {id}"), || {
             Ok(self.x509_svids()?.iter().all(|svid| svid.get("spiffe_id") != Some(&id.as_str().into())).then_some(()))
         })
     }
+
+    fn id_of(&self, path: &str) -> String {
+        format!("spiffe://{}/{path}", self.trust_domain)
+    }
 }
 
-fn configuration(folder: &Path, port: u16, socket: &Path, bundle: &Path, settings: &AgentSettings) -> String {
+fn configuration(folder: &Path, server: &Server, socket: &Path, bundle: &Path, settings: &AgentSettings) -> String {
+    let (port, trust_domain) = (settings.port.unwrap_or(server.port()), server.trust_domain());
     let data = folder.join("agent");
     let attestor = match &settings.join {
         Join::Token(_) => "NodeAttestor \"join_token\" { plugin_data {} }".to_owned(),
@@ -233,7 +256,7 @@ fn configuration(folder: &Path, port: u16, socket: &Path, bundle: &Path, setting
   server_port = {port}
   socket_path = {socket:?}
   admin_socket_path = {admin:?}
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{trust_domain}"
   trust_bundle_path = {bundle:?}
 {lines}
 }}

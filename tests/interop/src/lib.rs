@@ -10,22 +10,28 @@ pub mod command;
 pub mod container;
 pub mod mask;
 mod pairing;
+pub mod pebble;
 pub mod peer;
 pub mod pki;
 pub mod poll;
 mod port;
 mod process;
 mod product;
+pub mod provider;
+mod proxy;
 mod rig;
 mod server;
+mod tunnel;
 
 pub use agent::{Agent, AgentSettings, Join};
 pub use pairing::{GO, MIXED, OURS, Pair, run, run_server, with_peers};
 pub use port::free_port;
 pub use process::Process;
 pub use product::Product;
+pub use proxy::Proxy;
 pub use rig::{Rig, TRUST_DOMAIN};
 pub use server::{Server, ServerSettings};
+pub use tunnel::Tunnel;
 
 /// The SPIFFE ID of `path` in the rig's trust domain.
 pub fn rig_id(path: &str) -> String {

@@ -1,5 +1,7 @@
 //! Which product plays which part, and how a scenario is run for a pair.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::peer;
@@ -69,10 +71,15 @@ fn attempt(pair: Pair, scenario: fn(&Rig) -> Result<()>) -> Result<()> {
     result
 }
 
-/// Shows the end of each log of a rig.
+/// Shows the end of each log of a rig and of those in its folder.
 fn show_logs(rig: &Rig) {
-    for entry in std::fs::read_dir(rig.folder()).into_iter().flatten().flatten() {
-        let path = entry.path();
+    let within = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let own = within(rig.folder());
+    let others: Vec<_> = own.iter().flat_map(|path| within(path)).collect();
+    for path in own.into_iter().chain(others) {
         if path.extension().is_some_and(|extension| extension == "log") {
             let text = std::fs::read(&path).unwrap_or_default();
             let text = String::from_utf8_lossy(&text);

@@ -26,19 +26,27 @@ pub struct NodePki {
 /// # Errors
 /// When OpenSSL fails.
 pub fn node(folder: &Path, name: &str) -> Result<NodePki> {
+    make(folder, name, name, &["keyUsage=critical,digitalSignature"])
+}
+
+/// Makes an authority of the web and a leaf for `localhost` in `folder`.
+///
+/// # Errors
+/// When OpenSSL fails.
+pub fn web(folder: &Path, name: &str) -> Result<NodePki> {
+    let names = ["subjectAltName=DNS:localhost,IP:127.0.0.1", "extendedKeyUsage=serverAuth"];
+    make(folder, name, "localhost", &names)
+}
+
+fn make(folder: &Path, name: &str, subject: &str, extensions: &[&str]) -> Result<NodePki> {
     let path = |end: &str| folder.join(format!("{name}-{end}"));
-    let (authority, ca_key) = (path("ca.pem"), path("ca.key"));
+    let (authority, authority_key) = (path("ca.pem"), path("ca.key"));
     let (certificate, key) = (path("leaf.pem"), path("leaf.key"));
-    let subject = format!("/CN={name}");
-    request(
-        &ca_key,
-        &authority,
-        &format!("{subject}-authority"),
-        &["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"],
-        None,
-    )?;
-    request(&key, &certificate, &subject, &["keyUsage=critical,digitalSignature"], Some((&authority, &ca_key)))?;
-    Ok(NodePki { authority, authority_key: ca_key, certificate, key })
+    let of_authority = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"];
+    request(&authority_key, &authority, &format!("/CN={name}-authority"), &of_authority, None)?;
+    let issuer = Some((authority.as_path(), authority_key.as_path()));
+    request(&key, &certificate, &format!("/CN={subject}"), extensions, issuer)?;
+    Ok(NodePki { authority, authority_key, certificate, key })
 }
 
 fn request(key: &Path, out: &Path, subject: &str, extensions: &[&str], issuer: Option<(&Path, &Path)>) -> Result<()> {

@@ -8,21 +8,32 @@ use anyhow::{Context, Result, bail};
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause; it grows with what has been waited for long, of which it is the twentieth part.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks `answer` until it is `Some`.
 ///
 /// # Errors
 /// When the answer is an error, or [`PATIENCE`] ends; the message names `what` was awaited.
-pub fn until<T>(what: &str, mut answer: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, answer: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    until_within(PATIENCE, what, answer)
+}
+
+/// As [`until`], for what takes longer.
+///
+/// # Errors
+/// When the answer is an error, or `patience` ends.
+pub fn until_within<T>(patience: Duration, what: &str, mut answer: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let began = Instant::now();
     loop {
         if let Some(found) = answer().with_context(|| format!("waiting for {what}"))? {
             return Ok(found);
         }
-        if Instant::now() > deadline {
-            bail!("{what}: not seen in {PATIENCE:?}");
+        let waited = began.elapsed();
+        if waited > patience {
+            bail!("{what}: not seen in {patience:?}");
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep((waited / 20).clamp(PAUSE, LONGEST_PAUSE));
     }
 }
 

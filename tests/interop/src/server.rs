@@ -1,5 +1,6 @@
 //! A SPIFFE server of either product: its configuration, life and command line.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +12,6 @@ use crate::poll;
 use crate::port::free_port;
 use crate::process::Process;
 use crate::product::Product;
-use crate::rig::TRUST_DOMAIN;
 
 /// What a scenario changes in a server's configuration.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,10 @@ pub struct ServerSettings {
     pub lines: String,
     /// A PEM file of authorities for the node attestor x509pop.
     pub x509pop_authorities: Option<PathBuf>,
+    /// Environment variables of the process.
+    pub environment: Vec<(String, String)>,
+    /// The group of the process, if not that of the tests.
+    pub group: Option<u32>,
     /// Keys of the datastore; an SQLite file when there are none.
     pub datastore: Option<String>,
     /// Further plugins, whole blocks.
@@ -36,6 +40,9 @@ pub struct Server {
     log: PathBuf,
     socket: PathBuf,
     port: u16,
+    trust_domain: String,
+    environment: Vec<(String, String)>,
+    group: Option<u32>,
     process: Option<Process>,
 }
 
@@ -44,13 +51,20 @@ impl Server {
     ///
     /// # Errors
     /// When no port is free or a file cannot be written.
-    pub(crate) fn prepare(product: Product, folder: &Path, settings: &ServerSettings) -> Result<Self> {
+    pub(crate) fn prepare(
+        product: Product,
+        trust_domain: &str,
+        folder: &Path,
+        settings: &ServerSettings,
+    ) -> Result<Self> {
         let port = free_port()?;
         let socket = folder.join("server.sock");
         let config = folder.join("server.conf");
-        std::fs::write(&config, configuration(folder, port, &socket, settings))?;
+        std::fs::write(&config, configuration(folder, port, &socket, trust_domain, settings))?;
         let program = product.program("spire-server", folder)?;
-        Ok(Self { program, config, log: folder.join("server.log"), socket, port, process: None })
+        let (trust_domain, environment) = (trust_domain.to_owned(), settings.environment.clone());
+        let (log, group) = (folder.join("server.log"), settings.group);
+        Ok(Self { program, config, log, socket, port, trust_domain, environment, group, process: None })
     }
 
     /// Starts the server and waits until it says it is healthy.
@@ -60,6 +74,10 @@ impl Server {
     pub fn start(&mut self) -> Result<()> {
         let mut run = Command::new(&self.program);
         run.arg("run").arg("-config").arg(&self.config);
+        run.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(group) = self.group {
+            run.gid(group);
+        }
         self.process = Some(Process::start(&mut run, &self.log)?);
         poll::until("a healthy server", || {
             let process = self.process.as_mut().context("not started")?;
@@ -85,6 +103,16 @@ impl Server {
     /// When it does not run.
     pub fn kill(&mut self) -> Result<()> {
         self.process.take().context("the server is not running")?.kill()
+    }
+
+    /// The trust domain.
+    pub fn trust_domain(&self) -> &str {
+        &self.trust_domain
+    }
+
+    /// The SPIFFE ID of `path` in its trust domain.
+    pub fn id_of(&self, path: &str) -> String {
+        format!("spiffe://{}/{path}", self.trust_domain)
     }
 
     /// Lets the other product go on with its folder and database; it must not run.
@@ -156,7 +184,7 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn token(&self, path: &str) -> Result<String> {
-        let answer = self.json(&["token", "generate", "-spiffeID", &crate::rig_id(path)])?;
+        let answer = self.json(&["token", "generate", "-spiffeID", &self.id_of(path)])?;
         Ok(answer.get("value").and_then(Value::as_str).context("no token")?.to_owned())
     }
 
@@ -165,7 +193,7 @@ impl Server {
     /// # Errors
     /// When the server refuses.
     pub fn entry(&self, path: &str, parent: &str, selector: &str, more: &[&str]) -> Result<String> {
-        let (id, parent) = (crate::rig_id(path), crate::rig_id(parent));
+        let (id, parent) = (self.id_of(path), self.id_of(parent));
         let create = ["entry", "create", "-spiffeID", &id, "-parentID", &parent, "-selector", selector];
         let answer = self.json(&[&create, more].concat())?;
         let id = answer.pointer("/results/0/entry/id").and_then(Value::as_str);
@@ -189,7 +217,7 @@ impl Server {
         let agents = self.agents()?;
         let [agent] = agents.as_slice() else { bail!("{} agents", agents.len()) };
         let path = agent.pointer("/id/path").and_then(Value::as_str).context("agent without a path")?;
-        Ok(crate::rig_id(path.trim_start_matches('/')))
+        Ok(self.id_of(path.trim_start_matches('/')))
     }
 }
 
@@ -197,7 +225,7 @@ fn socket(path: &Path) -> [&std::ffi::OsStr; 2] {
     ["-socketPath".as_ref(), path.as_os_str()]
 }
 
-fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSettings) -> String {
+fn configuration(folder: &Path, port: u16, socket: &Path, trust_domain: &str, settings: &ServerSettings) -> String {
     let data = folder.join("server");
     let x509pop = settings.x509pop_authorities.as_ref().map_or_else(String::new, |path| {
         format!("  NodeAttestor \"x509pop\" {{ plugin_data {{ ca_bundle_path = {path:?} }} }}\n")
@@ -212,7 +240,7 @@ fn configuration(folder: &Path, port: u16, socket: &Path, settings: &ServerSetti
   bind_address = "127.0.0.1"
   bind_port = "{port}"
   socket_path = {socket:?}
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{trust_domain}"
   data_dir = {data:?}
 {level}
 {lines}

@@ -71,7 +71,7 @@ impl Authority {
 fn sign(key: &PrivateKey, issuer: &PrivateKey, content: &Content<'_>) -> Result<Vec<u8>> {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let not_after = Timestamp::now() + content.remaining;
-    let unsigned = CertificateTemplate {
+    let template = CertificateTemplate {
         serial: &random_serial()?,
         issuer: &Name::of("US", "TEST CA").to_der(),
         subject: &Name::of("US", if content.purpose == Purpose::Ca { "TEST CA" } else { "LEAF" }),
@@ -83,8 +83,6 @@ fn sign(key: &PrivateKey, issuer: &PrivateKey, content: &Content<'_>) -> Result<
         uris: &owned(content.uris),
         dns_names: &owned(content.dns_names),
         signature: issuer.public_key().certificate_signature()?,
-    }
-    .encode();
-    let signature = issuer.sign(unsigned.algorithm(), unsigned.to_be_signed())?;
-    Ok(unsigned.finish(&signature))
+    };
+    Ok(template.encode().sign(issuer)?)
 }

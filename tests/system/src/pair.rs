@@ -32,6 +32,8 @@ pub struct Pair {
     pub agent_trust: String,
     /// The plugin that attests workloads.
     pub workload_attestor: &'static str,
+    /// Variables of the server's environment.
+    pub server_environment: Vec<(&'static str, String)>,
     /// Variables of the agent's environment.
     pub agent_environment: Vec<(&'static str, String)>,
     /// The agent's half of the node attestor.
@@ -72,6 +74,7 @@ impl Pair {
             agent_blocks: String::new(),
             agent_trust: "insecure_bootstrap = true".to_owned(),
             workload_attestor: "unix",
+            server_environment: Vec::new(),
             agent_environment: Vec::new(),
             node_attestor: "NodeAttestor \"join_token\" { plugin_data {} }".to_owned(),
             server_plugins: String::new(),
@@ -276,9 +279,8 @@ plugins {{
         let file = fs::File::create(&log)?;
         let mut command = Command::new(binary()?);
         command.args([program, "run", "-config"]).arg(path).args(flags);
-        if program == "agent" {
-            command.envs(self.agent_environment.iter().map(|(name, value)| (name, value)));
-        }
+        let environment = if program == "agent" { &self.agent_environment } else { &self.server_environment };
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         Ok(Program { child: command.spawn()?, log })
     }

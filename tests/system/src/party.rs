@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustls::pki_types::ServerName;
 use rustls::{ServerConfig, ServerConnection, Stream};
-use steeple_crypto::tls::{ServerVerification, TlsSource, certified_key, client_config};
+use steeple_crypto::tls::{KeyExchange, ServerVerification, TlsSource, certified_key, client_config};
 
 use crate::authority::Leaf;
 
@@ -61,7 +61,7 @@ impl<'a> Dialling<'a> {
         let shown =
             shown.map(|(leaf, key)| certified_key(std::slice::from_ref(&leaf.certificate), &key)).transpose()?;
         let anyone = ServerVerification::Insecure(Arc::new(|_| {}));
-        let mut config = client_config(Arc::new(Client(shown)), anyone)?;
+        let mut config = client_config(Arc::new(Client(shown)), anyone, KeyExchange::Any)?;
         config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let mut connection = rustls::ClientConnection::new(Arc::new(config), ServerName::try_from("spire-server")?)?;
         let mut socket = TcpStream::connect(format!("127.0.0.1:{port}"))?;

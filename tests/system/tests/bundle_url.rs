@@ -1,4 +1,4 @@
-//! An agent that fetches the bundle by which it trusts its server: over HTTPS, and over a socket of the machine.
+//! An agent that fetches the bundle by which it trusts its server: over HTTPS, over a socket of the machine, and from a Workload API.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -132,4 +132,23 @@ fn bundle_of_a_socket_is_what_the_server_is_verified_by() {
         request.starts_with("GET /bundle?a=b&spiffe-trust-domain=rig.example&spire-attest-mode=bootstrap&"),
         "{request}"
     );
+}
+
+#[test]
+fn bundle_of_a_workload_api_is_what_the_server_is_verified_by() {
+    let mut pair = Pair::new().unwrap();
+    let _server = pair.start_server().unwrap();
+    let token = pair.admit("upper").unwrap();
+    let mut upper = pair.start_agent("upper", Some(&token)).unwrap();
+    let socket = pair.path("upper-api/api.sock");
+    pair.agent_trust = format!("trust_bundle_spiffe_workload_api = \"unix://{}\"", socket.display());
+    let token = pair.admit("lower").unwrap();
+    let lower = pair.start_agent("lower", Some(&token)).unwrap();
+    let said = format!("Fetching trust bundle from SPIFFE Workload API: unix://{}", socket.display());
+    assert!(lower.log().contains(&said), "{}", lower.log());
+    upper.kill().unwrap();
+    let mut orphan = pair.launch_agent("orphan", Some("token")).unwrap();
+    let said = format!("unable to fetch trust bundle from SPIFFE Workload API unix://{}: ", socket.display());
+    let log = orphan.log_path();
+    orphan.wait_for(|| Ok(fs::read_to_string(&log)?.contains(&said))).unwrap();
 }

@@ -17,6 +17,7 @@ const AGENT: &str = include_str!("hardened_chart/agent.json");
 const TREE: &[(&str, &str)] = &[
     ("/opt/spire/bin/spire-server", "0:0"),
     ("/opt/spire/bin/spire-agent", "0:0"),
+    ("/opt/spire/bin/oidc-discovery-provider", "0:0"),
     ("/etc/ssl/certs/ca-certificates.crt", "0:0"),
     ("/tmp/spire-server/private", "1000:1000"),
     ("/tmp/spire-agent/public", "0:0"),
@@ -35,6 +36,7 @@ const IMAGES: &[(&str, &str, &str)] = &[
     ("steeple-agent:local", "0:0", "/opt/spire /opt/spire/bin/spire-agent run"),
     ("steeple-controller:local", "1000:1000", "/ /opt/spire/bin/steeple controller"),
     ("steeple-csi:local", "0:0", "/opt/spire /opt/spire/bin/steeple csi"),
+    ("steeple-oidc-discovery-provider:local", "1000:1000", "/opt/spire /opt/spire/bin/oidc-discovery-provider"),
 ];
 
 /// The arguments behind the entry point, without the path of the configuration, and the configuration's ports.

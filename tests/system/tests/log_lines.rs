@@ -16,7 +16,6 @@ const AGENT_JSON: &str = include_str!("../../golden/log-agent.json.txt");
 /// Messages of SPIRE's server that are not looked for, and why.
 const NOT_OF_SERVER: &[(&str, &str)] = &[
     ("default_jwt_svid_ttl is too high", "a matter of the configuration; its figures differ with the life"),
-    ("Shutting down", "the bundle client comes with federation"),
     ("Stopping in-memory entry cache hydrator", "the cache follows commits; there is no task that fills it"),
 ];
 
@@ -44,6 +43,7 @@ const OURS: &[(&str, &str)] = &[
     ("agent_ttl is too high", "a warning of SPIRE's about the configuration of this life"),
     ("default_x509_svid_ttl is too high", "the same"),
     ("default_jwt_svid_ttl is too high", "the same"),
+    ("Experimental features have been enabled", "the same"),
     ("Agent stopped gracefully", "SPIRE's; its agent of the record was banned, not stopped"),
     ("SVID loaded", "SPIRE's; its agent of the record was never started again"),
     ("SVID sync failed", "SPIRE's; the record's agent learned of its ban by another call"),

@@ -15,7 +15,7 @@ const TRIES: u32 = 3;
 pub(crate) fn one(peer: &Peer) -> bool {
     let cache = super::cache();
     // Our own clients may have changed since; Go builds only what has.
-    let is_ours = matches!(peer.source, Source::Go("clients", _));
+    let is_ours = matches!(peer.source, Source::Go("clients" | "hcl", _));
     if let Some(path) = peer.find(&cache).filter(|_| !is_ours) {
         println!("{:<14} {}", peer.name, path.display());
         return true;

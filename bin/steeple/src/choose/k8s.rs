@@ -10,7 +10,7 @@ use steeple_k8s::kubelet::{Credentials, Kubelet, Port, Verification};
 use steeple_node_attest::k8s_psat::{K8sPsatAgent, K8sPsatAgentConfig, K8sPsatCluster, K8sPsatServer};
 use steeple_workload_attest::k8s::{K8sConfig, Locator, PodWatch};
 
-use super::{ChooseError, flag, invalid, number, text};
+use super::{ChooseError, flag, invalid, number, text, undecodable};
 
 /// Where a pod finds its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -41,7 +41,7 @@ pub(super) fn psat_server(plugin: &PluginBlock) -> Result<K8sPsatServer, ChooseE
 /// The clusters of `k8s_psat`, by their names.
 pub(super) fn psat_clusters(plugin: &PluginBlock) -> Result<BTreeMap<String, K8sPsatCluster>, ChooseError> {
     let mut clusters = BTreeMap::new();
-    for (name, block) in Block::of(&plugin.data).labelled("clusters") {
+    for (name, block) in Block::of(&plugin.data).labelled("clusters").map_err(|error| undecodable(plugin, &error))? {
         clusters.insert(name.to_owned(), psat_cluster(plugin, &block)?);
     }
     Ok(clusters)
@@ -132,10 +132,14 @@ fn refuse_kubelet_keys(plugin: &PluginBlock) -> Result<(), ChooseError> {
 
 /// Whether labels of namespaces are cached; they always are, so this has no effect. It is checked all the same.
 fn check_cache(plugin: &PluginBlock) -> Result<(), ChooseError> {
-    let data = Block::of(&plugin.data);
-    let cache = data.block("experimental").and_then(|block| block.block("api_server")?.block("cache"));
-    let enabled = cache.map(|cache| cache.bool("enabled")).transpose();
-    enabled.map(|_| ()).map_err(|error| invalid(plugin, format!("unable to decode configuration: {error}")))
+    let check = || {
+        let mut block = Block::of(&plugin.data);
+        for key in ["experimental", "api_server", "cache"] {
+            block = block.block(key)?.unwrap_or_default();
+        }
+        block.bool("enabled").map(drop)
+    };
+    check().map_err(|error| undecodable(plugin, &error))
 }
 
 fn duration(plugin: &PluginBlock, key: &str, what: &str) -> Result<Option<Duration>, ChooseError> {

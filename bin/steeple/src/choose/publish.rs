@@ -12,7 +12,7 @@ use steeple_publish::cluster_trust_bundle::{self, BundleClusterTrustBundle, K8sC
 use steeple_publish::configmap::{self, BundleConfigMap, K8sConfigMap};
 use steeple_publish::k8sbundle::{self, BundleCluster, K8sBundle};
 
-use super::{ChooseError, invalid, of_kind, unknown};
+use super::{ChooseError, invalid, of_kind, undecodable, unknown};
 
 /// The bundle publishers of a server.
 pub(crate) async fn bundle_publishers(plugins: &[PluginBlock]) -> Result<Vec<Arc<dyn BundlePublisher>>, ChooseError> {
@@ -57,7 +57,7 @@ pub(crate) fn notifiers(plugins: &[PluginBlock], clock: &Clock) -> Result<Vec<Ar
 /// The ConfigMaps of `k8s_configmap` by their clusters' names.
 pub(super) fn config_maps(plugin: &PluginBlock) -> Result<BTreeMap<String, BundleConfigMap>, ChooseError> {
     let mut all = BTreeMap::new();
-    for (id, block) in Block::of(&plugin.data).labelled("clusters") {
+    for (id, block) in Block::of(&plugin.data).labelled("clusters").map_err(|error| undecodable(plugin, &error))? {
         all.insert(id.to_owned(), config_map(plugin, id, &block)?);
     }
     Ok(all)
@@ -102,7 +102,7 @@ fn seconds(plugin: &PluginBlock, id: &str, hint: &str) -> Result<i64, ChooseErro
 /// The ClusterTrustBundles of `k8s_cluster_trust_bundle` by their clusters' names.
 pub(super) fn trust_bundles(plugin: &PluginBlock) -> Result<BTreeMap<String, BundleClusterTrustBundle>, ChooseError> {
     let mut all = BTreeMap::new();
-    for (id, block) in Block::of(&plugin.data).labelled("clusters") {
+    for (id, block) in Block::of(&plugin.data).labelled("clusters").map_err(|error| undecodable(plugin, &error))? {
         let text = |key: &str| {
             let found = block.text(key).map_err(|error| undecodable(plugin, &error));
             found.map(Option::unwrap_or_default)
@@ -118,10 +118,6 @@ pub(super) fn trust_bundles(plugin: &PluginBlock) -> Result<BTreeMap<String, Bun
         all.insert(id.to_owned(), made);
     }
     Ok(all)
-}
-
-fn undecodable(plugin: &PluginBlock, error: &DecodeError) -> ChooseError {
-    invalid(plugin, format!("unable to decode configuration: {error}"))
 }
 
 /// The clusters of `k8sbundle`: that of the keys at its root if there are any or no list, then those of the list.

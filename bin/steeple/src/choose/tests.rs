@@ -1,5 +1,8 @@
 use steeple_config::{PLUGIN_KEYS, parse, read_plugins};
+use steeple_crypto::tls::KeyExchange;
+use steeple_k8s::ApiServer;
 use steeple_publish::cluster_trust_bundle::BundleClusterTrustBundle;
+use steeple_upstream::cert_manager::CertManagerConfig;
 
 use super::*;
 
@@ -40,8 +43,7 @@ fn documentation_lists_the_keys_and_plugins_that_come_later() {
     for (section, rows) in [
         ("Keys of the server", key_rows("server", steeple_server::config::NOT_YET)),
         ("Keys of the agent", key_rows("agent", steeple_agent::config::NOT_YET)),
-        ("Keys of the server's telemetry", key_rows("telemetry", steeple_server::config::TELEMETRY_NOT_YET)),
-        ("Keys of the agent's telemetry", key_rows("telemetry", steeple_agent::config::TELEMETRY_NOT_YET)),
+        ("Keys of telemetry", key_rows("telemetry", steeple_config::TELEMETRY_NOT_YET)),
         ("Keys of plugins", plugin_keys),
         ("Plugins", plugins),
     ] {
@@ -150,8 +152,81 @@ fn bad_data_of_server_plugins_is_refused() {
     let said = pop(&format!("ca_bundle_path = {empty:?}"));
     assert_eq!(said, format!("unable to load trust bundle {empty:?}: no certificates found in file"));
     let disk = plugins("UpstreamAuthority \"disk\" { plugin_data {} }");
-    let said = refused(upstream_authority(&disk, &domain, &clock));
+    let said = refused(check_upstream_authority(&disk, &domain, &clock));
     assert_eq!(said, "'cert_file_path' and 'key_file_path' must be set and not empty");
+}
+
+#[test]
+fn upstream_authority_spire_is_checked_in_the_words_of_spire() {
+    let check = |data: &str| {
+        let block = plugins(&format!("UpstreamAuthority \"spire\" {{ plugin_data {{ {data} }} }}"));
+        check_keys(&block)?;
+        check_upstream_authority(&block, &"example.org".parse().unwrap(), &Clock::system())
+    };
+    let said = |data: &str| refused(check(data));
+    let (address, port, socket) =
+        ("server_address = \"root\"", "server_port = \"8081\"", "workload_api_socket = \"/run/api.sock\"");
+    assert_eq!(said(""), "server_address is required");
+    assert_eq!(said(address), "server_port is required");
+    assert_eq!(said(&format!("{address} {port}")), "workload_api_socket is required");
+    let all = format!("{address} {port} {socket}");
+    assert_eq!(said(&all), "");
+    assert_eq!(said(&format!("{address} server_port = 8081 {socket}")), "");
+    assert_eq!(
+        said(&format!("{all} experimental {{ require_pq_kem = false workload_api_named_pipe_name = \"\" }}")),
+        ""
+    );
+    assert_eq!(said(&format!("{address} server_port = \"http\" {socket}")), "server_port \"http\" is not a port");
+    assert_eq!(said(&format!("{all} experimental = 1")), "plugin configuration is malformed");
+    let pipe = "configuration: workload_api_named_pipe_name is not supported on this platform; please use \
+                workload_api_socket instead";
+    assert_eq!(said(&format!("{all} experimental {{ workload_api_named_pipe_name = \"x\" }}")), pipe);
+    let exchange = |more: &str| {
+        let block = plugins(&format!("UpstreamAuthority \"spire\" {{ plugin_data {{ {all} {more} }} }}"));
+        upstream::spire(&block[0]).unwrap().key_exchange
+    };
+    assert_eq!(exchange(""), KeyExchange::Any);
+    assert_eq!(exchange("experimental { require_pq_kem = true }"), KeyExchange::PostQuantum);
+}
+
+#[test]
+fn upstream_authority_cert_manager_is_checked_in_the_words_of_spire() {
+    let read = |data: &str| {
+        let block = plugins(&format!("UpstreamAuthority \"cert-manager\" {{ plugin_data {{ {data} }} }}"));
+        check_upstream_authority(&block, &"example.org".parse().unwrap(), &Clock::system())?;
+        upstream::cert_manager(&block[0])
+    };
+    let (issuer, namespace) = ("issuer_name = \"spire-ca\"", "namespace = \"sandbox\"");
+    assert_eq!(refused(read("")), "plugin configuration has empty namespace property");
+    assert_eq!(refused(read(namespace)), "plugin configuration has empty issuer_name property");
+    assert_eq!(refused(read("issuer_name = {}")), "plugin configuration is malformed");
+    let config = read(&format!("{issuer} {namespace}")).unwrap();
+    let expected = CertManagerConfig {
+        issuer_name: "spire-ca".into(),
+        issuer_kind: "Issuer".into(),
+        issuer_group: "cert-manager.io".into(),
+        namespace: "sandbox".into(),
+        api_server: ApiServer::InCluster,
+    };
+    assert_eq!(config, expected);
+    let others = "issuer_kind = \"AWSPCAIssuer\" issuer_group = \"awspca.cert-manager.io\" kube_config_file = \"/k\"";
+    let config = read(&format!("{issuer} {namespace} {others}")).unwrap();
+    let expected = CertManagerConfig {
+        issuer_kind: "AWSPCAIssuer".into(),
+        issuer_group: "awspca.cert-manager.io".into(),
+        api_server: ApiServer::Kubeconfig("/k".into()),
+        ..expected
+    };
+    assert_eq!(config, expected);
+}
+
+#[tokio::test]
+async fn cert_manager_without_a_configuration_of_its_cluster_is_refused_at_once() {
+    let data = "issuer_name = \"i\" namespace = \"n\" kube_config_file = \"/nonexistent\"";
+    let block = plugins(&format!("UpstreamAuthority \"cert-manager\" {{ plugin_data {{ {data} }} }}"));
+    let said = refused(upstream_authority(&block, &"example.org".parse().unwrap(), &Clock::system()).await);
+    assert!(said.starts_with("failed to create cert-manager client: "), "{said}");
+    assert!(said.contains("/nonexistent"), "{said}");
 }
 
 #[test]
@@ -189,14 +264,14 @@ fn clusters_have_the_settings_that_their_blocks_say() {
     let clusters = settings("\"one\" = { service_account_allow_list = [\"a:b\"] } \"two\" = { audience = [] }");
     let one = &clusters["one"];
     assert_eq!(one.audiences, ["spire-server"]);
-    assert_eq!(one.api_server, steeple_k8s::ApiServer::InCluster);
+    assert_eq!(one.api_server, ApiServer::InCluster);
     assert!(one.service_accounts.contains("a:b") && !one.use_pod_uid_for_agent_id);
     assert!(clusters["two"].audiences.is_empty());
     let all = settings(
         "\"c\" = { kube_config_file = \"k\" allowed_node_label_keys = [\"n\"] allowed_pod_label_keys = [\"p\"] use_pod_uid_for_agent_id = true }",
     );
     let all = &all["c"];
-    assert_eq!(all.api_server, steeple_k8s::ApiServer::Kubeconfig("k".into()));
+    assert_eq!(all.api_server, ApiServer::Kubeconfig("k".into()));
     assert!(all.node_labels.contains("n") && all.pod_labels.contains("p") && all.use_pod_uid_for_agent_id);
 }
 
@@ -245,7 +320,6 @@ fn k8s_is_read_with_its_kubelet() {
 
 #[test]
 fn k8s_watches_pods_where_a_cluster_is_known() {
-    use steeple_k8s::ApiServer;
     let read = |data: &str, variables: &[(&str, &str)]| {
         let block = plugins(&format!("WorkloadAttestor \"k8s\" {{ plugin_data {{ {data} }} }}"));
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -315,9 +389,9 @@ fn k8s_configmap_is_read_with_its_clusters() {
     };
     let one = cluster("").unwrap().remove("one").unwrap();
     assert_eq!((one.format, one.namespace.as_str(), one.name.as_str(), one.key.as_str()), (Format::Pem, "n", "m", "k"));
-    assert_eq!((one.api_server, one.refresh_hint), (steeple_k8s::ApiServer::InCluster, None));
+    assert_eq!((one.api_server, one.refresh_hint), (ApiServer::InCluster, None));
     let one = cluster("kubeconfig_path = \"c\" refresh_hint = \"10m\"").unwrap().remove("one").unwrap();
-    assert_eq!((one.api_server, one.refresh_hint), (steeple_k8s::ApiServer::Kubeconfig("c".into()), Some(600)));
+    assert_eq!((one.api_server, one.refresh_hint), (ApiServer::Kubeconfig("c".into()), Some(600)));
     assert!(read("").unwrap().is_empty(), "nothing is published then");
     for (keys, reason) in [
         ("", "missing bundle format in cluster \"a\""),
@@ -342,7 +416,7 @@ fn k8s_cluster_trust_bundle_is_read_with_its_clusters() {
         publish::trust_bundles(&block[0])
     };
     let of = |signer: Option<&str>, api_server| BundleClusterTrustBundle::new("a.b:c:d", signer, api_server).unwrap();
-    let config = steeple_k8s::ApiServer::Kubeconfig("k".into());
+    let config = ApiServer::Kubeconfig("k".into());
     let clusters =
         "clusters { one { name = \"a.b:c:d\" signer_name = \"a.b/c\" kubeconfig_path = \"k\" } two { name = \"x\" } }";
     let clusters = read(clusters).unwrap();
@@ -355,7 +429,6 @@ fn k8s_cluster_trust_bundle_is_read_with_its_clusters() {
 
 #[test]
 fn k8sbundle_is_read_with_its_clusters() {
-    use steeple_k8s::ApiServer;
     let read = |data: &str| {
         let block = plugins(&format!("Notifier \"k8sbundle\" {{ plugin_data {{ {data} }} }}"));
         publish::bundle_clusters(&block[0])

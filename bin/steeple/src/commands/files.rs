@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::env::Env;
@@ -51,6 +52,23 @@ pub(crate) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(),
 pub(crate) fn json(content: &[u8], kept: &str) -> Result<Value, Failure> {
     let value: Value = serde_json::from_slice(content).map_err(|error| Failure(json_fault(content, &error)))?;
     Ok(folded(value, kept))
+}
+
+/// Reads a JSON object as [`json`] does; `go_type` is what Go calls it.
+pub(crate) fn object<T: DeserializeOwned>(content: &[u8], kept: &str, go_type: &str) -> Result<T, Failure> {
+    let value = json(content, kept)?;
+    let found = match &value {
+        // A null is no object either; serde says so.
+        Value::Object(_) | Value::Null => None,
+        Value::Array(_) => Some("array"),
+        Value::String(_) => Some("string"),
+        Value::Number(_) => Some("number"),
+        Value::Bool(_) => Some("bool"),
+    };
+    if let Some(found) = found {
+        return Err(Failure(format!("json: cannot unmarshal {found} into Go value of type {go_type}")));
+    }
+    serde_json::from_value(value).map_err(|error| Failure(format!("json: {error}")))
 }
 
 /// What is wrong with JSON, as Go says it.

@@ -222,7 +222,13 @@ impl Slot<'_> {
             Self::Bool(slot) => **slot = boolean(value)?,
             Self::OptionalBool(slot) => **slot = Some(boolean(value)?),
             Self::Int(slot) => **slot = integer(value)?,
-            Self::Duration(slot) => **slot = parse_duration(value).map_err(|_| "parse error".to_owned())?,
+            Self::Duration(slot) => {
+                let said = |reason: String| {
+                    // Of ours: Go takes what is negative.
+                    if reason.starts_with("time: ") { "parse error".to_owned() } else { reason }
+                };
+                **slot = parse_duration(value).map_err(said)?;
+            }
             Self::Timeout(slot) => **slot = parse_duration(value)?,
             Self::Repeated(slot) => slot.push(value.to_owned()),
             Self::Commas(slot) => **slot = value.split(',').map(str::to_owned).collect(),
@@ -348,6 +354,10 @@ mod tests {
         assert_eq!(refusal("-expiredFor bad"), "invalid value \"bad\" for flag -expiredFor: parse error");
         assert_eq!(refusal("-admin=x"), "invalid boolean value \"x\" for -admin: parse error");
         assert_eq!(refusal("-=x"), "bad flag syntax: -=x");
+        assert_eq!(
+            refusal("-expiredFor -1h"),
+            "invalid value \"-1h\" for flag -expiredFor: duration \"-1h\" is negative; write it without the sign"
+        );
         assert_eq!(refusal("-timeout bad"), "invalid value \"bad\" for flag -timeout: time: invalid duration \"bad\"");
         assert_eq!(
             refusal("-output xml"),

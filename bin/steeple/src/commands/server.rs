@@ -54,18 +54,29 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn authority_rows() -> [Row; 12] {
-    use local_authority::{Activate, Prepare, Revoke, Show, Taint, jwt, x509};
+    use local_authority::Kind::{Jwt, X509};
+    use local_authority::{Change, Show, Step};
     [
-        row("localauthority jwt activate", "Lets the prepared JWT authority sign", jwt::<Activate>),
-        row("localauthority jwt prepare", "Prepares a JWT authority", jwt::<Prepare>),
-        row("localauthority jwt revoke", "Removes the tainted JWT authority from the bundle", jwt::<Revoke>),
-        row("localauthority jwt show", "Shows the JWT authorities", jwt::<Show>),
-        row("localauthority jwt taint", "Has what the old JWT authority signed replaced", jwt::<Taint>),
-        row("localauthority x509 activate", "Lets the prepared X.509 authority sign", x509::<Activate>),
-        row("localauthority x509 prepare", "Prepares an X.509 authority", x509::<Prepare>),
-        row("localauthority x509 revoke", "Removes the tainted X.509 authority from the bundle", x509::<Revoke>),
-        row("localauthority x509 show", "Shows the X.509 authorities", x509::<Show>),
-        row("localauthority x509 taint", "Has what the old X.509 authority signed replaced", x509::<Taint>),
+        row("localauthority jwt activate", "Lets the prepared JWT authority sign", || Change::of(Jwt, Step::Activate)),
+        row("localauthority jwt prepare", "Prepares a JWT authority", || Change::of(Jwt, Step::Prepare)),
+        row("localauthority jwt revoke", "Removes the tainted JWT authority from the bundle", || {
+            Change::of(Jwt, Step::Revoke)
+        }),
+        row("localauthority jwt show", "Shows the JWT authorities", || Show::of(Jwt)),
+        row("localauthority jwt taint", "Has what the old JWT authority signed replaced", || {
+            Change::of(Jwt, Step::Taint)
+        }),
+        row("localauthority x509 activate", "Lets the prepared X.509 authority sign", || {
+            Change::of(X509, Step::Activate)
+        }),
+        row("localauthority x509 prepare", "Prepares an X.509 authority", || Change::of(X509, Step::Prepare)),
+        row("localauthority x509 revoke", "Removes the tainted X.509 authority from the bundle", || {
+            Change::of(X509, Step::Revoke)
+        }),
+        row("localauthority x509 show", "Shows the X.509 authorities", || Show::of(X509)),
+        row("localauthority x509 taint", "Has what the old X.509 authority signed replaced", || {
+            Change::of(X509, Step::Taint)
+        }),
         row("upstreamauthority revoke", "Removes a tainted upstream authority from the bundle", || {
             Box::new(upstream_authority::Revoke::default())
         }),

@@ -7,12 +7,15 @@ use steeple_agent::config::{self, AgentConfig};
 use steeple_agent::{Agent, Parts};
 use steeple_clock::Clock;
 use steeple_config::LookUp;
+use steeple_keys::KeyCall;
 use steeple_runtime::{Shutdown, Signals};
 use steeple_telemetry::Log;
 use tracing::{info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log, telling};
+use super::{
+    check_log, close_umask, counted_keys, crashed, metrics, notify_ready, plugins, signals, start_log, telling,
+};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -145,14 +148,24 @@ pub(super) fn start(
     std::fs::create_dir_all(&config.settings.data_dir)
         .with_context(|| format!("unable to create data directory {}", config.settings.data_dir.display()))?;
     choose::check_kinds(&config.plugins, KINDS)?;
+    let metrics = metrics("spire_agent", &config.settings.trust_domain, config.settings.prometheus.as_ref());
     let parts = Parts {
-        key_manager: choose::agent_keys(&config.plugins)?,
+        key_manager: counted_keys(choose::agent_keys(&config.plugins)?, &metrics, &clock, key_metric),
         node_attestor: choose::agent_attestor(&config.plugins, config.join_token.clone())?,
         workload_attestors: choose::workload_attestors(&config.plugins, variables, &clock)?,
-        metrics: metrics("spire_agent", config.settings.prometheus.is_some()),
+        metrics,
         log,
         clock,
     };
     plugins::loaded(&config.plugins, &["memory", "join_token"]);
     Ok(Agent::new(config.settings.clone(), parts)?)
+}
+
+/// Under which metric a call of the key manager is counted.
+fn key_metric(call: KeyCall) -> &'static str {
+    match call {
+        KeyCall::GenerateKey => "agent_key_manager_generate_key",
+        KeyCall::Key => "agent_key_manager_get_key",
+        KeyCall::Keys => "agent_key_manager_get_keys",
+    }
 }

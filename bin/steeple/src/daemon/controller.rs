@@ -16,9 +16,10 @@ use steeple_k8s::ApiServer;
 use steeple_registration::config::CacheNamespace;
 use steeple_registration::{Cluster, ControllerManagerConfig};
 use steeple_runtime::{Shutdown, Signals};
+use steeple_telemetry::Metrics;
 use tracing::{info, warn};
 
-use super::{crashed, metrics, notify_ready, signals, start_log};
+use super::{crashed, host, notify_ready, signals, start_log};
 use crate::commands::{Env, FlagSet, HELP};
 
 /// What was given on the command line.
@@ -99,7 +100,10 @@ fn run(env: &mut Env, config: &ControllerManagerConfig, given: &Given) -> anyhow
     let log = start_log(&settings, &clock)?;
     warn_of(config);
     let settings = settings_of(config, given, env)?;
-    let counted = metrics("steeple_controller", settings.metrics.is_some());
+    let counted = match settings.metrics {
+        Some(_) => Metrics::new("steeple_controller", vec![("host", host())]),
+        None => Metrics::off(),
+    };
     let api_server = ApiServer::named(&given.kubeconfig);
     let controller = Controller::new(settings, api_server, clock.clone(), counted);
     let rules = rules_of(config);

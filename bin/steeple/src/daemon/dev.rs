@@ -59,11 +59,12 @@ pub(crate) fn dev(env: &mut Env, arguments: &[String]) -> u8 {
 
 fn options(env: &Env, arguments: &[String]) -> anyhow::Result<Options> {
     let state_home = match (env.var("XDG_STATE_HOME"), env.var("HOME")) {
-        ("", "") => PathBuf::from("/tmp"),
-        ("", home) => Path::new(home).join(".local/state"),
-        (state, _) => PathBuf::from(state),
+        ("", "") => None,
+        ("", home) => Some(Path::new(home).join(".local/state")),
+        (state, _) => Some(PathBuf::from(state)),
     };
-    let (mut state_dir, mut trust_domain) = (state_home.join("steeple"), "example.org".to_owned());
+    let mut state_dir = state_home.map(|home| home.join("steeple"));
+    let mut trust_domain = "example.org".to_owned();
     let (mut port, mut once) = (8081, false);
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -73,7 +74,7 @@ fn options(env: &Env, arguments: &[String]) -> anyhow::Result<Options> {
             || inline.clone().or_else(|| rest.next().cloned()).with_context(|| format!("{name} needs a value"));
         match name {
             "--once" if inline.is_none() => once = true,
-            "--state-dir" => state_dir = PathBuf::from(value()?),
+            "--state-dir" => state_dir = Some(PathBuf::from(value()?)),
             "--trust-domain" => trust_domain = value()?,
             "--port" => {
                 let value = value()?;
@@ -83,6 +84,8 @@ fn options(env: &Env, arguments: &[String]) -> anyhow::Result<Options> {
         }
     }
     let trust_domain = TrustDomain::parse(&trust_domain).with_context(|| format!("--trust-domain {trust_domain:?}"))?;
+    let state_dir = state_dir
+        .context("neither HOME nor XDG_STATE_HOME is set: choose a folder of your own with --state-dir DIR")?;
     // Commands are shown with these paths, and may be run from anywhere.
     let state_dir = std::path::absolute(&state_dir).with_context(|| format!("--state-dir {}", state_dir.display()))?;
     let lasting = arguments.iter().filter(|argument| *argument != "--once").cloned().collect();

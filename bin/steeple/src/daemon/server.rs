@@ -8,17 +8,20 @@ use anyhow::Context;
 use steeple_audit::{Audit, LogRecorder};
 use steeple_clock::Clock;
 use steeple_config::{LookUp, PluginBlock};
+use steeple_keys::KeyCall;
 use steeple_runtime::{Shutdown, Signals};
 use steeple_server::config::{self, ServerConfig};
 use steeple_server::{CallMetrics, LogControl, Parts, Row, Server};
 use steeple_store::{ErrorClass, Store};
 use steeple_store_sql::SqlBackend;
-use steeple_telemetry::{Level, Log, Metrics};
+use steeple_telemetry::{Level, Log, Metrics, label};
 use tonic::Code;
 use tracing::{debug, info, warn};
 
 use super::flags::{Flag, number, read, switch, value};
-use super::{check_log, close_umask, crashed, metrics, notify_ready, plugins, signals, start_log, telling};
+use super::{
+    check_log, close_umask, counted_keys, crashed, host, metrics, notify_ready, plugins, signals, start_log, telling,
+};
 use crate::choose;
 use crate::commands::{Env, SPIRE_VERSION};
 
@@ -94,7 +97,7 @@ fn check_plugins(config: &ServerConfig, clock: &Clock) -> Result<(), choose::Cho
     choose::check_kinds(plugins, KINDS)?;
     choose::datastore(plugins)?;
     choose::server_attestors(plugins, trust_domain, clock)?;
-    choose::upstream_authority(plugins, trust_domain, clock)?;
+    choose::check_upstream_authority(plugins, trust_domain, clock)?;
     choose::server_keys(plugins)?;
     choose::check_bundle_publishers(plugins)?;
     choose::notifiers(plugins, clock)?;
@@ -161,7 +164,9 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
         .with_context(|| format!("unable to create data directory {}", config.data_dir.display()))?;
     choose::check_kinds(blocks, KINDS)?;
     let sql = choose::datastore(blocks)?;
-    let metrics = metrics("spire_server", config.settings.prometheus.is_some());
+    let metrics = metrics("spire_server", trust_domain, config.settings.prometheus.as_ref());
+    let labels = [("version", label(SPIRE_VERSION)), ("trust_domain_id", label(trust_domain.name()))];
+    metrics.gauge("started", &labels, 1.0);
     let opening = {
         let clock = clock.clone();
         tokio::task::spawn_blocking(move || SqlBackend::open(&sql, clock))
@@ -180,14 +185,15 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
     };
     let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(observer));
     let parts = Parts {
-        key_manager: choose::server_keys(blocks)?,
-        upstream_authority: choose::upstream_authority(blocks, trust_domain, &clock)?,
+        host: host(),
+        key_manager: counted_keys(choose::server_keys(blocks)?, &metrics, &clock, key_metric),
+        upstream_authority: choose::upstream_authority(blocks, trust_domain, &clock).await?,
         node_attestors: choose::server_attestors(blocks, trust_domain, &clock)?,
         bundle_publishers: choose::bundle_publishers(blocks).await?,
         notifiers: choose::notifiers(blocks, &clock)?,
         audit: Audit::new(Arc::new(LogRecorder)),
         log: Arc::new(ProcessLog(log)),
-        metrics: Arc::new(RpcMetrics(metrics)),
+        metrics: Arc::new(ServerMetrics { metrics, started: clock.monotonic(), clock: clock.clone() }),
         store,
         clock,
     };
@@ -202,21 +208,55 @@ fn class_name(class: ErrorClass) -> &'static str {
         ErrorClass::Conflict => "AlreadyExists",
         ErrorClass::Unfit => "FailedPrecondition",
         ErrorClass::Unavailable => "Unavailable",
-        ErrorClass::Internal => "Internal",
+        ErrorClass::Unreadable | ErrorClass::Internal => "Internal",
     }
 }
 
-struct RpcMetrics(Metrics);
+/// Under which metric a call of the key manager is counted.
+fn key_metric(call: KeyCall) -> &'static str {
+    match call {
+        KeyCall::GenerateKey => "server_key_manager_generate_key",
+        KeyCall::Key => "server_key_manager_get_public_key",
+        KeyCall::Keys => "server_key_manager_get_public_keys",
+    }
+}
 
-impl CallMetrics for RpcMetrics {
+/// What a server counts.
+struct ServerMetrics {
+    metrics: Metrics,
+    clock: Clock,
+    started: Duration,
+}
+
+impl CallMetrics for ServerMetrics {
     fn rpc(&self, row: &Row, code: Code, elapsed: Duration) {
-        if self.0.are_on() {
-            self.0.call(&row.metric(), steeple_client::code_of(code), elapsed);
+        if self.metrics.are_on() {
+            self.metrics.call(&row.metric(), steeple_client::code_of(code), elapsed);
         }
     }
 
+    fn job(&self, key: &str, labels: &[(&'static str, String)], code: Code, elapsed: Duration) {
+        self.metrics.call_of(key, labels, steeple_client::code_of(code), elapsed);
+    }
+
+    fn turn(&self, row: &Row, code: Code, elapsed: Duration) {
+        if self.metrics.are_on() {
+            self.metrics.call(&row.turn_metric(), steeple_client::code_of(code), elapsed);
+        }
+    }
+
+    fn gauge(&self, key: &str, labels: &[(&'static str, String)], value: f64) {
+        self.metrics.gauge(key, labels, value);
+    }
+
+    fn count(&self, key: &str, labels: &[(&'static str, String)]) {
+        self.metrics.count(key, labels);
+    }
+
     fn render(&self) -> String {
-        self.0.render()
+        let uptime = self.clock.monotonic().saturating_sub(self.started);
+        self.metrics.gauge("uptime_in_ms", &[], uptime.as_secs_f64() * 1_000.0);
+        self.metrics.render()
     }
 }
 

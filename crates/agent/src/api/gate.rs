@@ -84,6 +84,7 @@ impl Service<Request<Body>> for Gate {
             // What does not exist is not counted: its name is of the caller's making.
             Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
         };
+        request.extensions_mut().insert(row);
         if let Some(pod) = &self.pod {
             request.extensions_mut().insert(Arc::clone(pod));
         }

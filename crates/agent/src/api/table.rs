@@ -25,7 +25,7 @@ pub enum Callers {
 pub enum Rate {
     /// None.
     Unlimited,
-    /// By this key, once there are limits.
+    /// By this key.
     PerWorkload(&'static str),
 }
 
@@ -62,7 +62,7 @@ impl Row {
             "steeple.agent.podsockets.v1.PodSockets" => "PodSockets",
             service => service,
         };
-        rpc_key(service, method)
+        rpc_key("rpc", service, method)
     }
 }
 
@@ -119,6 +119,14 @@ pub const TABLE: &[Row] = &[
     later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/FetchJWTSVIDs", Operator, Credential, DELEGATION),
     later("/spire.api.agent.delegatedidentity.v1.DelegatedIdentity/SubscribeToJWTBundles", Operator, Read, DELEGATION),
 ];
+
+/// The keys of `experimental.ratelimit`, with their methods.
+pub(crate) fn limits() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLE.iter().filter_map(|row| match row.rate {
+        Rate::PerWorkload(key) => Some((key, row.method)),
+        Rate::Unlimited => None,
+    })
+}
 
 #[cfg(test)]
 mod tests {

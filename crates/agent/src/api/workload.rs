@@ -31,23 +31,34 @@ struct Call {
     pid: Option<u32>,
     /// The UID of the pod that calls, on a socket of its own.
     pod_uid: Option<String>,
+    /// The selectors of the caller that may be told (`log_selectors`), in order, with commas between.
+    selectors: Option<String>,
 }
 
 impl Call {
-    fn of<T>(method: &'static str, request: &Request<T>) -> Result<Self, Status> {
+    fn of<T>(method: &'static str, request: &Request<T>, selectors: &[Selector], core: &Core) -> Result<Self, Status> {
         let (pid, pod_uid) = match caller(request)? {
             Caller::Process(peer) => (Some(peer.process.pid()), None),
             Caller::Pod(pod) => (None, Some(pod.uid.clone())),
         };
-        Ok(Self { method, pid, pod_uid })
+        Ok(Self { method, pid, pod_uid, selectors: loggable(selectors, &core.settings.log_selectors) })
     }
 
     /// Tells of a caller who has no identity.
     fn refused(&self, status: &Status) {
-        let Self { method, pid, pod_uid } = self;
+        let Self { method, pid, pod_uid, selectors } = self;
         if status.code() == Code::PermissionDenied {
             let (registered, service) = (false, SERVICE);
-            error!(method, pid, pod_uid, registered, service, subsystem_name = "endpoints", "No identity issued");
+            error!(
+                method,
+                pid,
+                pod_uid,
+                registered,
+                selectors,
+                service,
+                subsystem_name = "endpoints",
+                "No identity issued"
+            );
         }
     }
 }
@@ -60,6 +71,21 @@ impl Service {
         check_header(header(request))?;
         self.0.selectors(request).await
     }
+}
+
+/// Of `selectors` those that are one of `told` or begin with one and a colon.
+fn loggable(selectors: &[Selector], told: &[String]) -> Option<String> {
+    if told.is_empty() {
+        return None;
+    }
+    let is_told = |text: &String| {
+        told.iter().any(|prefix| {
+            text.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        })
+    };
+    let mut texts: Vec<String> = selectors.iter().map(ToString::to_string).filter(is_told).collect();
+    texts.sort_unstable();
+    Some(texts.join(",")).filter(|texts| !texts.is_empty())
 }
 
 fn header<T>(request: &Request<T>) -> Option<&[u8]> {
@@ -107,7 +133,7 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         request: Request<pb::X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let selectors = self.caller(&request).await?;
-        let call = Call::of("FetchX509SVID", &request)?;
+        let call = Call::of("FetchX509SVID", &request, &selectors, &self.0)?;
         fetch_x509_svid::handle(&self.0, call.clone(), selectors)
             .inspect_err(|status| call.refused(status))
             .map(Response::new)
@@ -118,7 +144,7 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         request: Request<pb::X509BundlesRequest>,
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        let call = Call::of("FetchX509Bundles", &request)?;
+        let call = Call::of("FetchX509Bundles", &request, &selectors, &self.0)?;
         bundles::x509(&self.0, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
     }
 
@@ -132,7 +158,7 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         } else {
             self.0.selectors(&request).await?
         };
-        let call = Call::of("FetchJWTSVID", &request)?;
+        let call = Call::of("FetchJWTSVID", &request, &selectors, &self.0)?;
         let answer = fetch_jwt_svid::handle(&self.0, &call, &selectors, request.get_ref()).await;
         answer.inspect_err(|status| call.refused(status)).map(Response::new)
     }
@@ -142,7 +168,7 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         request: Request<pb::JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
         let selectors = self.caller(&request).await?;
-        let call = Call::of("FetchJWTBundles", &request)?;
+        let call = Call::of("FetchJWTBundles", &request, &selectors, &self.0)?;
         bundles::jwt(&self.0, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
     }
 
@@ -166,5 +192,24 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         _request: Request<pb::WitBundlesRequest>,
     ) -> Result<Response<Self::FetchWITBundlesStream>, Status> {
         Err(Status::unimplemented("not available yet: SpiffeWorkloadAPI/FetchWITBundles"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_are_told_by_their_prefixes() {
+        let selectors = [("unix", "uid:7"), ("k8s", "ns:shop"), ("k8s", "node-name:n"), ("unix", "user:u")];
+        let selectors = selectors.map(|(kind, value)| Selector::new(kind, value).unwrap());
+        let told = |prefixes: &[&str]| {
+            let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+            loggable(&selectors, &prefixes)
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&["docker"]), None);
+        assert_eq!(told(&["unix", "k8s:ns"]).unwrap(), "k8s:ns:shop,unix:uid:7,unix:user:u");
+        assert_eq!(told(&["unix:u", "unix:uid:7", "k8s:n"]).unwrap(), "unix:uid:7");
     }
 }

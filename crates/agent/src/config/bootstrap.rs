@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use steeple_client::WorkloadEndpoint;
 use steeple_config::{ConfigError, invalid, parse_duration};
 
 use super::Reader;
@@ -16,6 +17,25 @@ impl Reader<'_> {
         let socket = self.agent.text("trust_bundle_unix_socket")?;
         let format = self.agent.text("trust_bundle_format")?.unwrap_or_else(|| "pem".to_owned());
         let insecure = self.agent.bool("insecure_bootstrap")?;
+        let workload_api = self.agent.block.text("trust_bundle_spiffe_workload_api")?.filter(|uri| !uri.is_empty());
+        let workload_api = workload_api.map(|uri| {
+            let beside = [
+                (insecure, "insecure_bootstrap"),
+                (url.is_some(), "trust_bundle_url"),
+                (path.is_some(), "trust_bundle_path"),
+            ];
+            if let Some((_, other)) = beside.into_iter().find(|(is_set, _)| *is_set) {
+                return Err(not_both(other, "trust_bundle_spiffe_workload_api"));
+            }
+            if socket.is_some() {
+                return Err(invalid("trust_bundle_unix_socket can not be used with trust_bundle_spiffe_workload_api"));
+            }
+            WorkloadEndpoint::parse(&uri).map_err(|reason| {
+                let key = "trust_bundle_spiffe_workload_api";
+                invalid(format!("{key} is not a valid SPIFFE Workload API endpoint address: {reason}"))
+            })
+        });
+        let workload_api = workload_api.transpose()?;
         match (insecure, url.is_some(), path.is_some()) {
             (true, true, true) => {
                 return Err(invalid(
@@ -26,6 +46,12 @@ impl Reader<'_> {
             (true, true, false) => return Err(not_both("insecure_bootstrap", "trust_bundle_url")),
             (true, false, true) => return Err(not_both("insecure_bootstrap", "trust_bundle_path")),
             (false, true, true) => return Err(not_both("trust_bundle_url", "trust_bundle_path")),
+            (false, false, false) if workload_api.is_none() => {
+                return Err(invalid(
+                    "trust_bundle_path, trust_bundle_url, or trust_bundle_spiffe_workload_api must be configured unless \
+                     insecure_bootstrap is set",
+                ));
+            }
             _ => {}
         }
         if format != "pem" && format != "spiffe" {
@@ -42,8 +68,7 @@ impl Reader<'_> {
             (Some(path), _) if spiffe => Bootstrap::SpiffeFile(PathBuf::from(path)),
             (Some(path), _) => Bootstrap::PemFile(PathBuf::from(path)),
             (None, Some(url)) => Bootstrap::Url { url, socket: socket.map(PathBuf::from), spiffe },
-            (None, None) if insecure => Bootstrap::Insecure,
-            (None, None) => Bootstrap::Stored,
+            (None, None) => workload_api.map_or(Bootstrap::Insecure, Bootstrap::WorkloadApi),
         })
     }
 
@@ -55,18 +80,8 @@ impl Reader<'_> {
             Some("always") => RebootstrapMode::Always,
             Some(mode) => return Err(invalid(format!("unknown rebootstrap mode specified: {mode}"))),
         };
-        match from {
-            _ if mode == RebootstrapMode::Never => {}
-            Bootstrap::Insecure => {
-                return Err(invalid("insecure_bootstrap option can not be used with rebootstrapping"));
-            }
-            Bootstrap::Stored => {
-                return Err(invalid(
-                    "trust_bundle_path, trust_bundle_url, or trust_bundle_spiffe_workload_api must be configured unless \
-                     insecure_bootstrap is set",
-                ));
-            }
-            _ => {}
+        if mode != RebootstrapMode::Never && *from == Bootstrap::Insecure {
+            return Err(invalid("insecure_bootstrap option can not be used with rebootstrapping"));
         }
         let delay = match self.agent.text("rebootstrap_delay")?.map(|delay| parse_duration(&delay)) {
             None => Rebootstrap::default().delay,

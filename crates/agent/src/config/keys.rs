@@ -1,6 +1,8 @@
 //! Which keys there are, and which can't be acted on yet.
 
-use steeple_config::{Block, ConfigError, NotYet, WINDOWS, refuse_unknown, telemetry_not_yet};
+use steeple_config::{Block, ConfigError, Known, NotYet, WINDOWS, refuse_unknown};
+
+use crate::api::table;
 
 const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
     NotYet { key, default, feature }
@@ -11,24 +13,15 @@ const PROFILING: &str = "profiling";
 /// Keys of the `agent` block whose feature comes later, with the value that asks for nothing.
 pub const NOT_YET: &[NotYet] = &[
     key("authorized_delegates", "", "the Delegated Identity API"),
-    key("availability_target", "", "availability targets"),
-    key("log_selectors", "", "selectors in the log"),
     key("profiling_enabled", "false", PROFILING),
     key("profiling_port", "0", PROFILING),
     key("profiling_freq", "0", PROFILING),
     key("profiling_names", "", PROFILING),
-    key("trust_bundle_spiffe_workload_api", "", "more ways to bootstrap"),
     key("experimental.broker", "", "the Broker API"),
     key("experimental.feature_flags", "", "WIT-SVIDs"),
-    key("experimental.jwt_svid_cache_hit_timeout", "30s", "tuning of the JWT-SVID cache"),
-    key("experimental.ratelimit", "{}", "limits on workloads"),
-    key("experimental.require_pq_kem", "false", "post-quantum key exchange by force"),
     key("experimental.admin_named_pipe_name", "", WINDOWS),
     key("experimental.named_pipe_name", "", WINDOWS),
 ];
-
-/// Keys of the `telemetry` block whose feature comes later.
-pub const TELEMETRY_NOT_YET: &[NotYet] = &telemetry_not_yet("spire_agent");
 
 pub(super) const AGENT: &[&str] = &[
     "admin_socket_path",
@@ -74,11 +67,14 @@ const POD_SOCKETS: &[&str] = &["directory"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
 pub(super) fn check_unknown<'a>(root: &Block<'a>, agent: &Block<'a>) -> Result<(), ConfigError> {
-    let pod_sockets = root.block("pod_sockets");
-    let blocks = [
+    let pod_sockets = root.block("pod_sockets")?;
+    let limits = agent.block("experimental")?.unwrap_or_default().block("ratelimit")?;
+    let limit_keys: Vec<&str> = table::limits().map(|(key, _)| key).collect();
+    let blocks: [Known<'_>; 4] = [
         ("top-level", Some(root.clone()), ROOT),
         ("agent", Some(agent.clone()), AGENT),
         ("pod_sockets", pod_sockets, POD_SOCKETS),
+        ("ratelimit", limits, &limit_keys),
     ];
     refuse_unknown(root, blocks)
 }

@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use steeple_client::{WorkloadEndpoint, workload_request};
 use steeple_crypto::{bundle, pem, x509::Certificate};
+use steeple_proto::workload::X509BundlesRequest;
+use steeple_proto::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use steeple_types::{Bundle, TrustDomain, X509Authority};
+use tonic::Status;
 use tracing::debug;
 
 use crate::settings::Settings;
@@ -66,6 +70,37 @@ pub(crate) async fn bundle_of_url(
         return Err(format!("no certificates found in trust bundle {url}"));
     }
     Ok(bundle)
+}
+
+/// Asks the Workload API at `endpoint` for the bundle of `trust_domain`.
+///
+/// # Errors
+/// A text that names the endpoint and what it did not tell.
+pub(crate) async fn bundle_of_workload_api(
+    endpoint: &WorkloadEndpoint,
+    trust_domain: &TrustDomain,
+) -> Result<Bundle, String> {
+    debug!(Logger = LOGGER, "Fetching trust bundle from SPIFFE Workload API: {endpoint}");
+    let failed = |status: &Status| {
+        let reason = steeple_client::describe(status);
+        format!("unable to fetch trust bundle from SPIFFE Workload API {endpoint}: {reason}")
+    };
+    let mut client = SpiffeWorkloadApiClient::new(endpoint.connect());
+    let answers = client.fetch_x509_bundles(workload_request(X509BundlesRequest {})).await;
+    let answer = answers.map_err(|status| failed(&status))?.into_inner().message().await;
+    let answer = answer.and_then(|answer| answer.ok_or_else(|| Status::unknown("EOF")));
+    let mut bundles = answer.map_err(|status| failed(&status))?.bundles;
+    let unfit = |reason: &str| {
+        format!(
+            "SPIFFE Workload API {endpoint} did not provide a trust bundle for trust domain \"{trust_domain}\": {reason}"
+        )
+    };
+    let bundle = bundles.remove(&trust_domain.id_string()).ok_or_else(|| unfit("no X.509 bundle for trust domain"))?;
+    let certificates = Certificate::many_from_der(&bundle).map_err(|error| unfit(&error.to_string()))?;
+    if certificates.is_empty() {
+        return Err("no certificates found in trust bundle".to_owned());
+    }
+    Ok(of_certificates(trust_domain, certificates.iter().map(|one| one.der().to_vec()).collect()))
 }
 
 /// The URL with the parameters that SPIRE's agents add.

@@ -203,7 +203,8 @@ impl Manager {
     /// again where that is the way.
     pub(super) async fn keep_membership(&mut self) -> Result<(), Status> {
         let now = self.core.clock.now();
-        let is_due = |svid: &Arc<AgentSvid>| self.taints.of_agent || svid.is_due(now, random::fraction());
+        let rotation = self.core.settings.rotation();
+        let is_due = |svid: &Arc<AgentSvid>| self.taints.of_agent || svid.is_due(rotation, now, random::fraction());
         let Some(current) = self.core.tls.svid().filter(is_due) else {
             return Ok(());
         };

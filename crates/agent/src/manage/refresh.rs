@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 
+use steeple_client::with_causes;
 use steeple_proto::spire::api::server::agent::v1 as pb;
 use steeple_proto::spire::api::server::agent::v1::agent_client::AgentClient;
 use steeple_types::{Bundle, Entry};
@@ -14,7 +15,7 @@ use tracing::debug;
 
 use super::Manager;
 use crate::join::denial_reason;
-use crate::server::{CALL_DEADLINE, with_causes};
+use crate::server::CALL_DEADLINE;
 use crate::svid;
 use crate::sync::{Entries, fetch_bundles, fetch_entries};
 
@@ -43,12 +44,7 @@ impl Manager {
         let own = own.ok_or_else(|| Status::internal("the server's bundle is of another trust domain"))?;
         self.hear_taints(own);
         self.follow(own)?;
-        for (id, entry) in &entries {
-            tell_change(id, known.get(id).map(Arc::as_ref), entry);
-        }
-        for (id, entry) in known.iter().filter(|(id, _)| !entries.contains_key(*id)) {
-            debug!(entry = %id, spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "Entry removed");
-        }
+        self.count_changes(&known, &entries);
         core.metrics.gauge("sync_entries_total", &[], figure(entries.len()));
         core.metrics.gauge("sync_bundles_total", &[], figure(bundles.len()));
         if std::mem::take(&mut self.begun_anew) {
@@ -59,6 +55,33 @@ impl Manager {
             core.tokens.keep_only(&entries.values().map(|entry| &entry.spiffe_id).collect());
         }
         Ok(())
+    }
+
+    /// Tells of entries that are new, have changed or are gone, and counts them.
+    fn count_changes(&self, known: &Entries, entries: &Entries) {
+        let (mut added, mut updated, mut dropped, mut missing, mut stale) = (0, 0, 0, 0, 0);
+        for (id, entry) in entries {
+            let old = known.get(id).map(Arc::as_ref);
+            match old {
+                None => missing += 1,
+                Some(old) if is_stale(old, entry) => stale += 1,
+                Some(_) => {}
+            }
+            if tell_change(id, old, entry) {
+                *if old.is_none() { &mut added } else { &mut updated } += 1;
+            }
+        }
+        for (id, entry) in known.iter().filter(|(id, _)| !entries.contains_key(*id)) {
+            debug!(entry = %id, spiffe_id = %entry.spiffe_id, subsystem_name = "cache_manager", "Entry removed");
+            dropped += 1;
+        }
+        let metrics = &self.core.metrics;
+        for (key, count) in [("add", added), ("update", updated), ("remove", dropped)] {
+            metrics.add(&format!("lru_cache_entry_{key}"), &[], count);
+        }
+        for (key, count) in [("missing", missing), ("stale", stale), ("dropped", dropped)] {
+            metrics.gauge(&format!("sync_entries_{key}"), &[], figure(count));
+        }
     }
 
     /// Tells the server the agent's version, once.
@@ -92,10 +115,12 @@ impl Manager {
     pub(super) async fn renew_svids(&mut self) -> Result<(), Status> {
         let core = Arc::clone(&self.core);
         let (began, now) = (core.clock.monotonic(), core.clock.now());
-        let key_type = core.settings.workload_key_type;
+        let how = svid::Renewal { key_type: core.settings.workload_key_type, rotation: core.settings.rotation() };
         let mut batch = self.batch;
         let outcome = match core.server.channel() {
-            Ok(channel) => self.in_time(svid::renew_svids(&channel, &core.cache, key_type, now, &mut batch)).await,
+            Ok(channel) => {
+                self.in_time(svid::renew_svids(&channel, &core.cache, &core.metrics, how, now, &mut batch)).await
+            }
             Err(reason) => Err(Status::unavailable(reason)),
         };
         self.batch = batch;
@@ -114,8 +139,14 @@ impl Manager {
     }
 }
 
-/// Tells of a new entry, and of one with other selectors or federated trust domains than before.
-fn tell_change(id: &impl Display, old: Option<&Entry>, new: &Entry) {
+/// Whether an entry is another one than before, as its revision tells.
+fn is_stale(old: &Entry, new: &Entry) -> bool {
+    (old.revision_number, old.created_at) != (new.revision_number, new.created_at)
+}
+
+/// Tells of a new entry, and of one with other selectors or federated trust domains than before; whether there was something to
+/// tell.
+fn tell_change(id: &impl Display, old: Option<&Entry>, new: &Entry) -> bool {
     let selectors_added =
         new.selectors.iter().filter(|one| !old.is_some_and(|old| old.selectors.contains(one))).count();
     let selectors_removed =
@@ -125,7 +156,7 @@ fn tell_change(id: &impl Display, old: Option<&Entry>, new: &Entry) {
     let federated_removed =
         old.map_or(0, |old| old.federates_with.iter().filter(|one| !new.federates_with.contains(one)).count());
     if [selectors_added, selectors_removed, federated_added, federated_removed] == [0; 4] {
-        return;
+        return false;
     }
     let some = |count: usize| (count > 0).then_some(count);
     debug!(
@@ -139,6 +170,7 @@ fn tell_change(id: &impl Display, old: Option<&Entry>, new: &Entry) {
         "{}",
         if old.is_some() { "Entry updated" } else { "Entry created" }
     );
+    true
 }
 
 fn code_of<T>(outcome: &Result<T, Status>) -> &'static str {

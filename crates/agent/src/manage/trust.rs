@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use tracing::{info, warn};
 
 use super::{Ended, Manager};
-use crate::join::{JoinError, LOGGER, bundle_of_file, bundle_of_url, of_certificates};
+use crate::join::{JoinError, LOGGER, bundle_of_file, bundle_of_url, bundle_of_workload_api, of_certificates};
 use crate::server::CALL_DEADLINE;
 use crate::settings::{Bootstrap, RebootstrapMode};
 use crate::state::{Bootstrapping, Remembered};
@@ -46,10 +46,12 @@ impl Manager {
             Bootstrap::PemFile(path) => bundle_of_file(path, false, &settings.trust_domain),
             Bootstrap::SpiffeFile(path) => bundle_of_file(path, true, &settings.trust_domain),
             Bootstrap::Url { url, socket, spiffe } => {
-                let what = if state.again { "reattestation" } else { "attestation" };
-                let (attempts, since) = (state.attempts, state.shown_since());
-                info!(Logger = LOGGER, "Server {what} attempt {attempts}. Started {since}.");
+                tell_attempt(state);
                 bundle_of_url((url.as_str(), socket.as_deref(), *spiffe), settings, state).await
+            }
+            Bootstrap::WorkloadApi(endpoint) => {
+                tell_attempt(state);
+                bundle_of_workload_api(endpoint, &settings.trust_domain).await
             }
             Bootstrap::Insecure => {
                 warn!(
@@ -59,7 +61,6 @@ impl Manager {
                 let channel = self.core.server.unverified().map_err(JoinError::Failed)?;
                 return own_bundle(channel).await;
             }
-            Bootstrap::Stored => Err("the trust bundle holds no X.509 authority".to_owned()),
         };
         bundle.map_err(JoinError::Failed)
     }
@@ -175,4 +176,10 @@ async fn own_bundle(channel: Channel) -> Result<Bundle, JoinError> {
     use steeple_proto::spire::api::server::bundle::v1::bundle_client::BundleClient;
     let bundle = BundleClient::new(channel).get_bundle(GetBundleRequest::default()).await?.into_inner();
     bundle_from_pb(bundle).ok_or_else(|| JoinError::Failed("the server's bundle can't be read".to_owned()))
+}
+
+fn tell_attempt(state: Bootstrapping) {
+    let what = if state.again { "reattestation" } else { "attestation" };
+    let (attempts, since) = (state.attempts, state.shown_since());
+    info!(Logger = LOGGER, "Server {what} attempt {attempts}. Started {since}.");
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use steeple_crypto::json::Object;
 use steeple_plugin::MountedPod;
 use steeple_types::PodUid;
 use tracing::error;
@@ -93,6 +94,7 @@ impl Records {
 fn read(path: &Path) -> io::Result<Record> {
     let mut text = Vec::new();
     fs::File::open(path)?.take(MAX_LENGTH).read_to_end(&mut text)?;
-    let RecordFile { namespace, name, uid, service_account, volumes } = serde_json::from_slice(&text)?;
+    let Object(file): Object<RecordFile> = serde_json::from_slice(&text)?;
+    let RecordFile { namespace, name, uid, service_account, volumes } = file;
     Ok(Record { pod: MountedPod { namespace, name, uid, service_account }, volumes })
 }

@@ -299,9 +299,7 @@ mod tests {
                 dns_names: &[],
                 signature: key.public_key().certificate_signature().unwrap(),
             };
-            let unsigned = template.encode();
-            let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-            unsigned.finish(&signature)
+            template.encode().sign(&key).unwrap()
         };
         (Certificate::from_der(&make(Purpose::Ca)).unwrap(), make(Purpose::Leaf))
     }

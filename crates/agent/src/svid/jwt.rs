@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -10,6 +11,7 @@ use steeple_proto::spire::api::server::svid::v1 as pb;
 use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
 use steeple_types::{Entry, SpiffeId};
 use tonic::Status;
+use tracing::warn;
 
 use crate::server::{CALL_DEADLINE, ServerConnection};
 
@@ -28,6 +30,8 @@ type Key = (SpiffeId, Vec<String>);
 /// Tokens by SPIFFE ID and audience, the most recently used ones up to a limit.
 pub(crate) struct JwtCache {
     limit: usize,
+    /// How long the server is waited for while there is a token that still holds.
+    hit_timeout: Duration,
     tokens: Mutex<Tokens>,
 }
 
@@ -40,8 +44,8 @@ struct Tokens {
 }
 
 impl JwtCache {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), tokens: Mutex::default() }
+    pub(crate) fn new(limit: usize, hit_timeout: Duration) -> Self {
+        Self { limit: limit.max(1), hit_timeout, tokens: Mutex::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -91,7 +95,9 @@ impl JwtCache {
         {
             return Ok(token.clone());
         }
-        let asked = clock.timeout(CALL_DEADLINE, ask(server, entry, audience)).await;
+        let cached = cached.filter(|token| token.expires_at > now);
+        let patience = if cached.is_some() { self.hit_timeout } else { CALL_DEADLINE };
+        let asked = clock.timeout(patience, ask(server, entry, audience)).await;
         match asked.unwrap_or_else(|_| Err(Status::deadline_exceeded("server did not answer in time"))) {
             Ok(token) => {
                 if !entry.jwt_svid_include_jti {
@@ -100,7 +106,12 @@ impl JwtCache {
                 Ok(token)
             }
             // A token that still holds is better than none.
-            Err(status) => cached.filter(|token| token.expires_at > now).ok_or(status),
+            Err(status) => {
+                let token = cached.ok_or_else(|| status.clone())?;
+                let (error, spiffe_id) = (steeple_client::describe(&status), &entry.spiffe_id);
+                warn!(error, %spiffe_id, subsystem_name = "manager", "Unable to renew JWT; returning cached copy");
+                Ok(token)
+            }
         }
     }
 
@@ -154,7 +165,7 @@ mod tests {
 
     #[test]
     fn tokens_of_a_tainted_authority_go_and_don_t_come_back() {
-        let cache = JwtCache::new(10);
+        let cache = JwtCache::new(10, CALL_DEADLINE);
         for (audience, key_id) in [("a", "old"), ("b", "new"), ("c", "old")] {
             cache.put(key(audience), token(key_id));
         }

@@ -8,27 +8,38 @@ use steeple_crypto::random;
 use steeple_crypto::x509::{Certificate, Name, self_signed_csr};
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
+use steeple_telemetry::Metrics;
 use steeple_types::{Entry, EntryId};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::cache::{Cache, X509Identity};
-use crate::identity::past_half;
+use super::rotation::Rotation;
 
 /// Most SVIDs asked for in one call.
 pub(crate) const BATCH: usize = 500;
+
+/// How SVIDs are renewed.
+#[derive(Clone, Copy)]
+pub(crate) struct Renewal {
+    /// Kind of workloads' keys.
+    pub(crate) key_type: KeyType,
+    /// When they are due.
+    pub(crate) rotation: Rotation,
+}
 
 /// Renews what is due, `batch` SVIDs in a call: half as many after a call that failed, twice as many after one that did not.
 /// What fails keeps its SVID as long as that is valid.
 pub(crate) async fn renew_svids(
     channel: &Channel,
     cache: &Cache,
-    key_type: KeyType,
+    metrics: &Metrics,
+    how: Renewal,
     now: Timestamp,
     batch: &mut usize,
 ) -> Result<(), Status> {
-    let mut rest = due(cache, now);
+    let mut rest = due(cache, metrics, how.rotation, now);
     if !rest.is_empty() {
         debug!(
             cache_type = "workload",
@@ -42,10 +53,13 @@ pub(crate) async fn renew_svids(
     while !rest.is_empty() {
         let size = (*batch).clamp(1, BATCH).min(rest.len());
         let entries: Vec<Arc<Entry>> = rest.drain(..size).collect();
-        match renew(channel.clone(), &entries, key_type).await {
+        match renew(channel.clone(), &entries, how.key_type).await {
             Ok(renewed) => {
                 if renewed.len() < entries.len() {
                     refused = Some(Status::unavailable("the server issued no SVID for some entries"));
+                }
+                for (id, svid) in &renewed {
+                    tell_of_short_life(how.rotation, id, svid, &entries);
                 }
                 cache.put(renewed, now);
                 *batch = size.saturating_mul(2).clamp(1, BATCH);
@@ -73,7 +87,7 @@ enum Cause {
 }
 
 /// The entries whose SVID is missing, out of date, tainted, or past about half of its life.
-fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
+fn due(cache: &Cache, metrics: &Metrics, rotation: Rotation, now: Timestamp) -> Vec<Arc<Entry>> {
     let (snapshot, kept) = (cache.snapshot(), cache.kept());
     let cause = |entry: &Entry, svid: Option<&X509Identity>| {
         let Some(svid) = svid else { return Some(Cause::Missing) };
@@ -83,7 +97,7 @@ fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
         if cache.is_tainted(&entry.id) {
             return Some(Cause::Tainted);
         }
-        past_half(svid.issued_at, svid.expires_at, now, random::fraction()).then_some(Cause::Expiring)
+        rotation.is_due(svid.issued_at, svid.expires_at, now, random::fraction()).then_some(Cause::Expiring)
     };
     let (mut entries, mut causes) = (Vec::new(), Vec::new());
     for identity in snapshot.identities.values().filter(|identity| kept.contains(&identity.entry.id)) {
@@ -96,12 +110,19 @@ fn due(cache: &Cache, now: Timestamp) -> Vec<Arc<Entry>> {
     let count = |wanted: Cause| causes.iter().filter(|cause| **cause == wanted).count();
     let (expiring_svids, outdated_svids) = (count(Cause::Expiring), count(Cause::Outdated));
     if expiring_svids > 0 {
+        metrics.sample("cache_manager_expiring_svids", figure(expiring_svids));
         debug!(cache_type = "workload", expiring_svids, subsystem_name = "manager", "Updating expiring SVIDs in cache");
     }
     if outdated_svids > 0 {
+        metrics.sample("cache_manager_outdated_svids", figure(outdated_svids));
         debug!(outdated_svids, subsystem_name = "cache_manager", "Updating SVIDs with outdated attributes in cache");
     }
     entries
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sample is a float")]
+fn figure(count: usize) -> f64 {
+    count as f64
 }
 
 fn tell(entry: &Entry, svid: Option<&X509Identity>) {
@@ -112,6 +133,20 @@ fn tell(entry: &Entry, svid: Option<&X509Identity>) {
             let expires_at = svid.expires_at;
             info!(%entry_id, %expires_at, %spiffe_id, subsystem_name = "manager", "Renewing X509-SVID");
         }
+    }
+}
+
+/// Warns of an SVID that does not live long enough for the availability target.
+fn tell_of_short_life(rotation: Rotation, entry_id: &EntryId, svid: &X509Identity, entries: &[Arc<Entry>]) {
+    if rotation.misses_target(svid.issued_at, svid.expires_at) {
+        let spiffe_id = entries.iter().find(|entry| entry.id == *entry_id).map(|entry| entry.spiffe_id.to_string());
+        warn!(
+            %entry_id,
+            spiffe_id,
+            subsystem_name = "manager",
+            "X509 SVID lifetime isn't long enough to guarantee the availability_target, falling back to the default rotation \
+             strategy"
+        );
     }
 }
 

@@ -11,6 +11,7 @@ use steeple_agent::{Agent, AgentError, Bootstrap, Parts, Progress, Rebootstrap, 
 use steeple_client::connect_unix;
 use steeple_clock::{Clock, ManualClock};
 use steeple_crypto::keys::KeyType;
+use steeple_crypto::tls::KeyExchange;
 use steeple_keys::DiskKeys;
 use steeple_node_attest::join_token::JoinTokenAgent;
 use steeple_plugin::{AgentNodeAttestor, ErrorClass, MountedPod, PluginError, WorkloadAttestor};
@@ -193,11 +194,6 @@ impl Bench {
         let (progress, shutdown) = (agent.progress(), Shutdown::new());
         let task = tokio::spawn(agent.run(shutdown.clone()));
         self.running = Some(Running { progress, shutdown, task });
-    }
-
-    /// An agent that does not even begin.
-    pub(crate) fn refused(&self) -> AgentError {
-        Agent::new(self.settings.clone(), self.parts()).err().unwrap()
     }
 
     /// Starts the agent and waits until it serves.
@@ -419,8 +415,13 @@ fn settings(folder: &TempDir, port: u16, bundle: PathBuf) -> Settings {
         rebootstrap: Rebootstrap::default(),
         workload_key_type: KeyType::EcP256,
         sync_interval: Duration::from_secs(5),
+        availability_target: None,
         x509_svid_cache_max_size: 1_000,
         jwt_svid_cache_max_size: 1_000,
+        jwt_svid_cache_hit_timeout: Duration::from_secs(30),
+        workload_limits: BTreeMap::new(),
+        log_selectors: Vec::new(),
+        key_exchange: KeyExchange::Any,
         allow_unauthenticated_verifiers: false,
         allowed_foreign_jwt_claims: Vec::new(),
         workload_api: true,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use steeple_proto::spire::api::types;
+use tokio::net::TcpListener;
 use tonic::Code;
 
-use crate::bench::{Bench, claims, entry, refusal};
+use crate::bench::{Bench, claims, entry, in_time, refusal};
 
 /// How often the server has made a JWT-SVID.
 fn made(bench: &Bench) -> usize {
@@ -54,6 +55,26 @@ async fn token_that_holds_is_given_while_the_server_is_away_and_none_after_that(
     let status = bench.workload().jwt(&["x"], "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().starts_with("could not fetch JWT-SVID: "), "{status:?}");
+}
+
+#[tokio::test]
+async fn token_that_holds_is_given_when_the_server_takes_too_long() {
+    let mut bench = Bench::with(|settings| settings.jwt_svid_cache_hit_timeout = Duration::from_secs(5)).await;
+    bench.entry("a", &["w"]).await;
+    let first = token(&bench, &["x"]).await;
+    bench.pass(Duration::from_mins(4)).await;
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    bench.wire.lay(mute.local_addr().unwrap());
+    let asking = async { (token(&bench, &["x"]).await, bench.log()) };
+    let waiting = async {
+        let held = in_time(mute.accept()).await.unwrap();
+        bench.hand.advance(Duration::from_secs(5));
+        held
+    };
+    let ((second, log), _held) = tokio::join!(in_time(asking), waiting);
+    assert_eq!(second, first);
+    let said = log.lines().find(|line| line.contains("Unable to renew JWT; returning cached copy")).unwrap();
+    assert!(said.contains("server did not answer in time"), "{said}");
 }
 
 #[tokio::test]

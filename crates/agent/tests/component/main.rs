@@ -19,6 +19,7 @@ mod denials;
 mod entries;
 mod health;
 mod jwt_svids;
+mod limits;
 mod membership;
 mod metrics;
 mod nodes;

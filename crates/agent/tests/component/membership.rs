@@ -60,6 +60,9 @@ async fn agent_that_can_attests_again_instead_of_renewing() {
     assert_eq!(bench.server.counted.of("AttestAgent"), 2);
     assert_eq!(bench.server.counted.all("RenewAgent"), []);
     assert!(bench.log().contains("Successfully reattested node"));
+    let text = bench.metrics.render();
+    assert!(text.contains("spire_agent_node_attest{status=\"OK\"} 1"), "{text}");
+    assert!(text.contains("spire_agent_node_attest_elapsed_time_count{status=\"OK\"} 1"), "{text}");
 }
 
 #[tokio::test]

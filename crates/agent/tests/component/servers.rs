@@ -17,7 +17,7 @@ use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::server::localauthority::v1 as authority;
 use steeple_proto::spire::api::types;
 use steeple_runtime::Shutdown;
-use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, Settings};
+use steeple_server::{CallMetrics, FollowSettings, LogControl, Parts, RateSettings, Row, Server, Settings};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
 use steeple_telemetry::Level;
@@ -57,6 +57,14 @@ impl CallMetrics for Counted {
     fn rpc(&self, row: &Row, code: Code, _elapsed: Duration) {
         self.0.lock().push((row.method, code));
     }
+
+    fn turn(&self, _row: &Row, _code: Code, _elapsed: Duration) {}
+
+    fn job(&self, _key: &str, _labels: &[(&'static str, String)], _code: Code, _elapsed: Duration) {}
+
+    fn count(&self, _key: &str, _labels: &[(&'static str, String)]) {}
+
+    fn gauge(&self, _key: &str, _labels: &[(&'static str, String)], _value: f64) {}
 
     fn render(&self) -> String {
         String::new()
@@ -98,6 +106,7 @@ impl TestServer {
         let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(|_, _, _| {}));
         let counted = Arc::new(Counted::default());
         let parts = Parts {
+            host: "host".to_owned(),
             clock,
             store,
             key_manager: Arc::new(MemoryKeys::default()),
@@ -263,6 +272,10 @@ fn settings(folder: &Path, name: &str, trust_domain: &str) -> Settings {
         agent_spiffe_id_as_selector: false,
         prune_nodes: None,
         prune_events_older_than: Duration::from_hours(12),
+        trusted_proxies: steeple_net::TrustedProxies::default(),
+        key_exchange: steeple_crypto::tls::KeyExchange::Any,
+        following: FollowSettings::default(),
+        federation: steeple_server::FederationSettings::default(),
         health: None,
         prometheus: None,
     }

@@ -50,6 +50,8 @@ async fn svid_is_renewed_at_half_life_and_the_stream_tells() {
     let second = next(&mut stream).await.unwrap();
     assert_ne!(serial(&first.svids[0].x509_svid), serial(&second.svids[0].x509_svid));
     assert_ne!(first.svids[0].x509_svid_key, second.svids[0].x509_svid_key, "a fresh key each time");
+    let text = bench.metrics.render();
+    assert!(text.contains("spire_agent_cache_manager_expiring_svids_sum 1"), "{text}");
 }
 
 #[tokio::test]

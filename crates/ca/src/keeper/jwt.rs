@@ -1,16 +1,13 @@
 //! JWT authorities: keys, published in the bundle or by the upstream authority.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use steeple_crypto::keys::{KeyType, Signer};
 use steeple_crypto::random;
-use steeple_plugin::{ErrorClass, JwtKeyPublication, PluginError};
 use steeple_proto::spire::journal::JwtKeyEntry;
 use steeple_types::JwtAuthority;
-use tracing::warn;
 
 use super::kind::{AuthorityKind, Kind, Made};
 use super::means::Means;
@@ -21,13 +18,6 @@ use crate::{IssueError, JwtIssuer};
 
 /// Length of a `kid` that is made here.
 const KEY_ID_LENGTH: usize = 32;
-/// Longest the upstream authority may take to publish a key.
-const PUBLISH_DEADLINE: Duration = Duration::from_secs(5);
-
-/// SPIRE's warning of an upstream authority that publishes no JWT keys.
-const UNPUBLISHED: &str = "UpstreamAuthority plugin does not support JWT-SVIDs. Workloads managed by this server may have \
-                           trouble communicating with workloads outside this cluster when using JWT-SVIDs.";
-
 /// The JWT authorities.
 pub(super) struct Jwt;
 
@@ -81,22 +71,7 @@ impl Kind for Jwt {
     }
 
     async fn publish(means: &mut Means, authority: JwtAuthority) -> Result<(), KeeperError> {
-        let mut keys = vec![authority.clone()];
-        if let Some(upstream) = means.upstream.clone() {
-            let publishing = means.clock.timeout(PUBLISH_DEADLINE, upstream.publish_jwt_key(&authority));
-            let late = |late: steeple_clock::Elapsed| {
-                PluginError::new("upstreamauthority", upstream.name(), ErrorClass::Unavailable, late.to_string())
-            };
-            match publishing.await.unwrap_or_else(|elapsed| Err(late(elapsed)))? {
-                JwtKeyPublication::Published(all) => keys = all,
-                JwtKeyPublication::Unsupported if !means.warned_of_jwt => {
-                    warn!(plugin_name = upstream.name(), subsystem_name = "ca_manager", "{UNPUBLISHED}");
-                    means.warned_of_jwt = true;
-                }
-                JwtKeyPublication::Unsupported => {}
-            }
-        }
-        means.store.publish(Vec::new(), keys).await?;
+        means.jwt_keys.publish(authority).await?;
         Ok(())
     }
 

@@ -67,6 +67,14 @@ impl<K: Kind> Machine<K> {
     /// Makes an authority in the free slot and publishes it. One that was prepared there already is given up; it stays in the
     /// bundle until it ends.
     pub(super) async fn prepare(&mut self, means: &mut Means, by: &Actor) -> Result<(), KeeperError> {
+        let began = means.clock.monotonic();
+        let prepared = self.fill_free_slot(means, by).await;
+        let elapsed = means.clock.monotonic().saturating_sub(began);
+        means.metrics.prepared(K::KIND, prepared.as_ref().copied(), elapsed);
+        prepared
+    }
+
+    async fn fill_free_slot(&mut self, means: &mut Means, by: &Actor) -> Result<(), KeeperError> {
         let slot = self.slots.free_name();
         debug!(slot = slot.as_str(), subsystem_name = "ca_manager", "Preparing {}", K::CALLED);
         self.slots.give_up_prepared();
@@ -141,5 +149,6 @@ fn tell_active<K: Kind>(slot: &Slot<K::Issuer>, means: &Means) {
         "{} activated",
         K::CALLED
     );
+    means.metrics.activated(K::KIND, authority.not_after);
     K::activated(authority, means);
 }

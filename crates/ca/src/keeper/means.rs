@@ -10,7 +10,8 @@ use steeple_plugin::{KeyManager, UpstreamAuthority};
 use tracing::{debug, info};
 
 use super::kind::{AuthorityKind, Kind};
-use super::{AuthorityStore, CaConfig, KeeperError};
+use super::publisher::JwtKeyPublisher;
+use super::{AuthorityMetrics, AuthorityStore, CaConfig, KeeperError};
 use crate::journal::Journal;
 
 /// What authorities are made and kept with.
@@ -19,26 +20,15 @@ pub(super) struct Means {
     pub(super) keys: Arc<dyn KeyManager>,
     pub(super) upstream: Option<Arc<dyn UpstreamAuthority>>,
     pub(super) store: Arc<dyn AuthorityStore>,
+    pub(super) metrics: Arc<dyn AuthorityMetrics>,
     pub(super) clock: Clock,
     pub(super) journal: Journal,
     /// Roots of which the upstream authority has told that they are tainted, until that was acted on.
     pub(super) tainted_upstream: Vec<Certificate>,
-    /// Whether it was said that the upstream authority publishes no JWT keys.
-    pub(super) warned_of_jwt: bool,
+    pub(super) jwt_keys: Arc<JwtKeyPublisher>,
 }
 
 impl Means {
-    pub(super) fn new(
-        config: CaConfig,
-        keys: Arc<dyn KeyManager>,
-        upstream: Option<Arc<dyn UpstreamAuthority>>,
-        store: Arc<dyn AuthorityStore>,
-        clock: Clock,
-        journal: Journal,
-    ) -> Self {
-        Self { config, keys, upstream, store, clock, journal, tainted_upstream: Vec::new(), warned_of_jwt: false }
-    }
-
     /// Records that `by` is about to prepare, activate, taint or revoke an authority.
     pub(super) async fn record(
         &self,

@@ -26,6 +26,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// The upstream authority tells another bundle: its authorities are taken over, and its taints are acted on.
+    ///
+    /// # Errors
+    /// [`KeeperError`] when that did not work; the bundle is then to be told again.
+    pub async fn upstream_changed(&mut self, bundle: Bundle) -> Result<(), KeeperError> {
+        self.means.take_over_upstream_roots(bundle.x509_authorities).await?;
+        self.means.jwt_keys.take_over(bundle.jwt_authorities).await?;
+        self.follow_upstream_taints().await
+    }
+
     /// Acts on taints that the upstream authority has told, once this server's own authority has another signer: agents and
     /// nested servers, who learn of them by the bundle, then get nothing tainted anew.
     pub(super) async fn follow_upstream_taints(&mut self) -> Result<(), KeeperError> {
@@ -69,6 +79,10 @@ impl Keeper {
         };
         if !usable {
             self.x509.prepare(&mut self.means, &Actor::Server).await?;
+        }
+        // One of several servers above may not have gone over yet.
+        if self.x509.waiting().is_some_and(|waiting| comes_from(waiting)) {
+            return Err(KeeperError::Upstream("it comes from a tainted authority".to_owned()));
         }
         self.x509.activate(&mut self.means, &Actor::Server).await
     }

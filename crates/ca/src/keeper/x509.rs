@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use steeple_clock::Clock;
 use steeple_crypto::keys::{KeyType, Signer};
+use steeple_crypto::verify::leads_to;
 use steeple_crypto::x509::{Certificate, CertificateTemplate, Purpose, csr_to_be_signed, finish_csr, random_serial};
 use steeple_plugin::UpstreamAuthority;
 use steeple_proto::spire::journal::X509caEntry;
@@ -60,7 +62,7 @@ impl Kind for X509 {
         issued_at: Timestamp,
     ) -> Result<Made<Self>, KeeperError> {
         let minted = match &means.upstream {
-            Some(upstream) => mint_upstream(&means.config, &*signer, &**upstream).await?,
+            Some(upstream) => mint_upstream(&means.config, &*signer, &**upstream, &means.clock).await?,
             None => self_sign(&means.config, &*signer, issued_at).await?,
         };
         let upstream_authority_id = hex::encode(minted.certificate.authority_key_id());
@@ -148,6 +150,7 @@ async fn mint_upstream(
     config: &CaConfig,
     signer: &dyn Signer,
     upstream: &dyn UpstreamAuthority,
+    clock: &Clock,
 ) -> Result<Minted, KeeperError> {
     let serial = u128::from_be_bytes(random_serial()?).to_string();
     let subject = config.subject.with_serial(serial);
@@ -161,8 +164,18 @@ async fn mint_upstream(
     if certificate.public_key() != signer.public_key() {
         return Err(KeeperError::Upstream("its key is another than was asked for".into()));
     }
+    if certificate.not_after() <= clock.now() {
+        return Err(KeeperError::Upstream(format!("it has expired, at {}", certificate.not_after())));
+    }
     if minted.upstream_roots.is_empty() {
         return Err(KeeperError::Upstream("no roots came with it".into()));
+    }
+    let parse = |der: &Vec<u8>| Certificate::from_der(der);
+    let chain: Vec<Certificate> = minted.chain.iter().map(parse).collect::<Result<_, _>>()?;
+    let roots: Vec<Certificate> =
+        minted.upstream_roots.iter().map(|root| parse(&root.certificate)).collect::<Result<_, _>>()?;
+    if !leads_to(&chain, &roots) {
+        return Err(KeeperError::Upstream("its chain leads to none of the roots that came with it".into()));
     }
     Ok(Minted { certificate, upstream_chain: minted.chain, roots: minted.upstream_roots })
 }

@@ -1,20 +1,22 @@
 //! What the tests share: a datastore and an upstream authority in memory, and a keeper over them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use steeple_audit::{Actor, EventKind};
 use steeple_ca::{
-    AuthorityKind, AuthorityState, AuthorityStates, AuthorityStore, CaConfig, CaSubject, Keeper, StoreFailure,
-    StoredJournal,
+    AuthorityKind, AuthorityMetrics, AuthorityState, AuthorityStates, AuthorityStore, CaConfig, CaSubject, Keeper,
+    KeeperError, StoreFailure, StoredJournal,
 };
 use steeple_clock::{Clock, ManualClock};
 use steeple_crypto::keys::{KeyType, PrivateKey};
 use steeple_crypto::x509::{Certificate, CertificateTemplate, Csr, Name, Purpose, random_serial};
 use steeple_keys::MemoryKeys;
-use steeple_plugin::{JwtKeyPublication, MintedX509Ca, PluginError, UpstreamAuthority};
+use steeple_plugin::{ErrorClass, JwtKeyPublication, MintedX509Ca, PluginError, UpstreamAuthority};
 use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 
 pub(crate) fn trust_domain() -> TrustDomain {
@@ -27,6 +29,8 @@ pub(crate) struct FakeStore {
     pub(crate) journal: Mutex<Option<StoredJournal>>,
     pub(crate) bundle: Mutex<Option<Bundle>>,
     pub(crate) recorded: Mutex<Vec<(Actor, EventKind)>>,
+    /// What was counted, in order.
+    pub(crate) counted: Mutex<Vec<String>>,
     /// Whether the bundle can't be written.
     pub(crate) bundle_fails: Mutex<bool>,
     /// Whether the journal can't be written.
@@ -62,6 +66,16 @@ impl FakeStore {
 
 pub(crate) fn id_of(authority: &X509Authority) -> String {
     hex::encode(Certificate::from_der(&authority.certificate).unwrap().subject_key_id())
+}
+
+impl AuthorityMetrics for FakeStore {
+    fn prepared(&self, kind: AuthorityKind, outcome: Result<(), &KeeperError>, _elapsed: Duration) {
+        self.counted.lock().push(format!("{} prepared: {}", kind.name(), outcome.is_ok()));
+    }
+
+    fn activated(&self, kind: AuthorityKind, not_after: Timestamp) {
+        self.counted.lock().push(format!("{} activated until {not_after}", kind.name()));
+    }
 }
 
 #[async_trait]
@@ -123,6 +137,11 @@ pub(crate) struct FakeUpstream {
     pub(crate) root: Mutex<Root>,
     /// Roots that it tells besides the one that signs.
     pub(crate) others: Mutex<Vec<X509Authority>>,
+    /// The JWT keys that were published, if it publishes any.
+    pub(crate) keys: Mutex<Option<Vec<JwtAuthority>>>,
+    pub(crate) is_away: AtomicBool,
+    /// The key that it certifies in place of the one that it is asked to, if any.
+    pub(crate) key: Mutex<Option<PrivateKey>>,
 }
 
 /// A key and its certificate.
@@ -171,19 +190,43 @@ fn signed(
         dns_names: &[],
         signature: key.public_key().certificate_signature().unwrap(),
     };
-    let unsigned = template.encode();
-    let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-    Certificate::from_der(&unsigned.finish(&signature)).unwrap()
+    Certificate::from_der(&template.encode().sign(key).unwrap()).unwrap()
 }
 
 impl FakeUpstream {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { root: Mutex::new(Root::new()), others: Mutex::default() })
+        Arc::new(Self {
+            root: Mutex::new(Root::new()),
+            others: Mutex::default(),
+            keys: Mutex::default(),
+            is_away: AtomicBool::new(false),
+            key: Mutex::default(),
+        })
     }
 
     /// The ID of the root that signs now.
     pub(crate) fn id(&self) -> String {
         self.root.lock().id()
+    }
+
+    /// Publishes JWT keys from now on, and has this one already.
+    pub(crate) fn publishes(&self, key: JwtAuthority) {
+        *self.keys.lock() = Some(vec![key]);
+    }
+
+    /// What it tells: the root that signs, the others, the JWT keys.
+    pub(crate) fn told(&self) -> Bundle {
+        let mut x509_authorities = vec![self.root.lock().authority(false)];
+        x509_authorities.extend(self.others.lock().clone());
+        let jwt_authorities = self.keys.lock().clone().unwrap_or_default();
+        Bundle { x509_authorities, jwt_authorities, ..Bundle::empty(trust_domain()) }
+    }
+
+    fn check(&self) -> Result<(), PluginError> {
+        if !self.is_away.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(PluginError::new("upstreamauthority", "fake", ErrorClass::Unavailable, "it is away"))
     }
 
     /// Signs by another root from now on; yields the one that signed so far.
@@ -199,17 +242,30 @@ impl UpstreamAuthority for FakeUpstream {
     }
 
     async fn mint_x509_ca(&self, csr: &[u8], _preferred_ttl: Duration) -> Result<MintedX509Ca, PluginError> {
+        self.check()?;
         let (root, csr) = (self.root.lock(), Csr::from_der(csr).unwrap());
         let above = &root.certificate;
         let (issuer, id) = (above.subject_der(), above.subject_key_id());
-        let certificate = signed(&root.key, issuer, id, csr.public_key(), csr.subject(), csr.uris());
-        let mut upstream_roots = vec![root.authority(false)];
-        upstream_roots.extend(self.others.lock().clone());
+        let key = self.key.lock();
+        let public_key = key.as_ref().map_or(csr.public_key(), PrivateKey::public_key);
+        let certificate = signed(&root.key, issuer, id, public_key, csr.subject(), csr.uris());
+        drop(key);
+        drop(root);
+        let upstream_roots = self.told().x509_authorities;
         Ok(MintedX509Ca { chain: vec![certificate.der().to_vec()], upstream_roots })
     }
 
-    async fn publish_jwt_key(&self, _key: &JwtAuthority) -> Result<JwtKeyPublication, PluginError> {
-        Ok(JwtKeyPublication::Unsupported)
+    async fn publish_jwt_key(&self, key: &JwtAuthority) -> Result<JwtKeyPublication, PluginError> {
+        self.check()?;
+        let mut keys = self.keys.lock();
+        let Some(keys) = keys.as_mut() else { return Ok(JwtKeyPublication::Unsupported) };
+        keys.push(key.clone());
+        Ok(JwtKeyPublication::Published(keys.clone()))
+    }
+
+    async fn bundle(&self) -> Result<Option<Bundle>, PluginError> {
+        self.check()?;
+        Ok(Some(self.told()))
     }
 }
 
@@ -272,7 +328,8 @@ async fn restored(
     clock: &Clock,
 ) -> Keeper {
     let upstream = upstream.map(|upstream| upstream as Arc<dyn UpstreamAuthority>);
-    Keeper::restore(config(), keys.clone(), upstream, store.clone(), clock.clone()).await.unwrap()
+    let metrics = store.clone();
+    Keeper::restore(config(), keys.clone(), upstream, store.clone(), metrics, clock.clone()).await.unwrap()
 }
 
 fn config() -> CaConfig {

@@ -51,3 +51,21 @@ async fn issue(keeper: &Keeper, now: Timestamp) -> Vec<Vec<u8>> {
     assert_eq!(prepared.expires_at(), issuer.certificate().not_after());
     prepared.sign().await.unwrap().chain
 }
+
+#[tokio::test]
+async fn what_becomes_of_authorities_is_counted() {
+    let mut bench = Bench::new().await;
+    let counted = |bench: &Bench| std::mem::take(&mut *bench.store.counted.lock());
+    let end = "2026-01-01T00:10:00Z";
+    let first = ["x509 prepared: true".to_owned(), format!("x509 activated until {end}")];
+    let second = ["jwt prepared: true".to_owned(), format!("jwt activated until {end}")];
+    assert_eq!(counted(&bench), [first, second].concat());
+    bench.hand.advance(Duration::from_secs(301));
+    *bench.store.bundle_fails.lock() = true;
+    bench.keeper.step().await.unwrap_err();
+    *bench.store.bundle_fails.lock() = false;
+    bench.keeper.step().await.unwrap();
+    let prepared = |kind: &str, worked: bool| format!("{kind} prepared: {worked}");
+    let expected = [prepared("x509", false), prepared("jwt", false), prepared("x509", true), prepared("jwt", true)];
+    assert_eq!(counted(&bench), expected);
+}

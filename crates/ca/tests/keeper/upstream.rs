@@ -3,6 +3,7 @@
 use steeple_audit::EventKind;
 use steeple_ca::AuthorityKind::X509;
 use steeple_ca::RequestError;
+use steeple_crypto::keys::{KeyType, PrivateKey};
 
 use crate::bench::{Bench, FakeUpstream, operator};
 
@@ -125,4 +126,16 @@ async fn prepared_authority_of_the_tainted_root_is_passed_over() {
     bench.keeper.bundle_changed(&bundle).await.unwrap();
     assert_ne!(bench.signs(X509), prepared.id);
     assert_eq!(bench.states(X509).active.unwrap().upstream_authority_id, upstream.id());
+}
+
+#[tokio::test]
+async fn ca_of_another_key_than_was_asked_for_is_refused() {
+    let upstream = FakeUpstream::new();
+    let mut bench = Bench::below(&upstream).await;
+    let (signs, bundle) = (bench.signs(X509), bench.store.x509());
+    *upstream.key.lock() = Some(PrivateKey::generate(KeyType::EcP256).unwrap());
+    let refused = bench.keeper.prepare(X509, &operator()).await.unwrap_err().to_string();
+    let said = "upstream authority minted an unusable CA: its key is another than was asked for";
+    assert!(refused.ends_with(said), "{refused}");
+    assert_eq!((bench.signs(X509), bench.store.x509()), (signs, bundle));
 }

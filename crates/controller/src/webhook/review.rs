@@ -1,7 +1,8 @@
 //! Reviews of objects (`admission.k8s.io/v1`), in the words of spire-controller-manager's webhooks.
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::request::Parts;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -36,14 +37,14 @@ struct AdmissionRequest {
 }
 
 /// Answers an API server that has sent a review.
-pub(super) fn answer(request: &Request<Bytes>) -> Answer {
-    let Some((_, check)) = PATHS.iter().find(|(path, _)| *path == request.uri().path()) else {
+pub(super) fn answer(head: &Parts, body: &Bytes) -> Answer {
+    let Some((_, check)) = PATHS.iter().find(|(path, _)| *path == head.uri.path()) else {
         return Answer::plain(StatusCode::NOT_FOUND);
     };
-    if request.method() != Method::POST {
+    if head.method != Method::POST {
         return Answer::plain(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let review = match serde_json::from_slice::<AdmissionReview>(request.body()) {
+    let review = match serde_json::from_slice::<AdmissionReview>(body) {
         Ok(review) => review.request,
         Err(error) => {
             return Answer { body: format!("no AdmissionReview: {error}\n"), ..Answer::plain(StatusCode::BAD_REQUEST) };
@@ -55,7 +56,7 @@ pub(super) fn answer(request: &Request<Bytes>) -> Answer {
         _ => Ok(()),
     };
     if let Err(reason) = &verdict {
-        info!(path = request.uri().path(), name = review.name, reason, "An object was refused");
+        info!(path = head.uri.path(), name = review.name, reason, "An object was refused");
     }
     let response = match verdict {
         Ok(()) => json!({"uid": review.uid, "allowed": true, "status": {"metadata": {}, "code": 200}}),
@@ -84,6 +85,8 @@ fn read<T: DeserializeOwned>(object: Value) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     fn review(path: &str, operation: &str, spec: &Value) -> (u16, Value) {
@@ -98,7 +101,8 @@ mod tests {
 
     fn send(path: &str, body: &str) -> (u16, Value) {
         let request = Request::post(path).body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-        let answer = answer(&request);
+        let (head, body) = request.into_parts();
+        let answer = answer(&head, &body);
         (answer.status.as_u16(), serde_json::from_str(&answer.body).unwrap_or_default())
     }
 
@@ -136,7 +140,7 @@ mod tests {
         assert_eq!(send(identities, "{}").0, 400);
         assert_eq!(send(identities, "").0, 400);
         assert_eq!(send("/validate", "{}").0, 404);
-        let get = Request::get(identities).body(Bytes::new()).unwrap();
-        assert_eq!(answer(&get).status, 405);
+        let (get, body) = Request::get(identities).body(Bytes::new()).unwrap().into_parts();
+        assert_eq!(answer(&get, &body).status, 405);
     }
 }

@@ -22,7 +22,9 @@ use steeple_proto::spire::api::server::entry::v1::entry_client::EntryClient;
 use steeple_proto::spire::api::types;
 use steeple_registration::{Class, Cluster};
 use steeple_runtime::Shutdown;
-use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, Settings as ServerSettings};
+use steeple_server::{
+    CallMetrics, FollowSettings, LogControl, Parts, RateSettings, Row, Server, Settings as ServerSettings,
+};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
 use steeple_telemetry::{Level, Metrics};
@@ -75,6 +77,14 @@ impl CallMetrics for Counted {
         self.seen.send_modify(|seen| *seen += 1);
     }
 
+    fn turn(&self, _row: &Row, _code: Code, _elapsed: Duration) {}
+
+    fn job(&self, _key: &str, _labels: &[(&'static str, String)], _code: Code, _elapsed: Duration) {}
+
+    fn count(&self, _key: &str, _labels: &[(&'static str, String)]) {}
+
+    fn gauge(&self, _key: &str, _labels: &[(&'static str, String)], _value: f64) {}
+
     fn render(&self) -> String {
         String::new()
     }
@@ -118,6 +128,7 @@ impl Bench {
         let database = SqlConfig::sqlite(self.folder.path().join("datastore.sqlite3").to_str().unwrap());
         let backend = SqlBackend::open(&database, clock.clone()).unwrap();
         let parts = Parts {
+            host: "host".to_owned(),
             store: Store::new(Arc::new(backend), clock.clone(), Arc::new(|_, _, _| {})),
             clock,
             key_manager: self.keys.clone(),
@@ -423,6 +434,10 @@ fn server_settings(socket_path: PathBuf) -> ServerSettings {
         agent_spiffe_id_as_selector: false,
         prune_nodes: None,
         prune_events_older_than: Duration::from_hours(12),
+        trusted_proxies: steeple_net::TrustedProxies::default(),
+        key_exchange: steeple_crypto::tls::KeyExchange::Any,
+        following: FollowSettings::default(),
+        federation: steeple_server::FederationSettings::default(),
         health: None,
         prometheus: None,
     }

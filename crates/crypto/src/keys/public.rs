@@ -10,6 +10,8 @@ use crate::x509::oid;
 /// What kind of key it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PublicKeyKind {
+    /// ECDSA on P-224, with which nothing is verified here.
+    EcP224,
     /// ECDSA on P-256.
     EcP256,
     /// ECDSA on P-384.
@@ -21,9 +23,13 @@ pub enum PublicKeyKind {
         /// Bits of the modulus.
         bits: usize,
     },
+    /// Ed25519 (RFC 8410).
+    Ed25519,
+    /// Anything else; only certificates may have such keys, and nothing is verified with them.
+    Other,
 }
 
-/// A public key: PKIX DER (RFC 5280, SubjectPublicKeyInfo) of a kind that this product knows.
+/// A public key: PKIX DER (RFC 5280, SubjectPublicKeyInfo).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublicKey {
     kind: PublicKeyKind,
@@ -33,14 +39,36 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a SubjectPublicKeyInfo: P-256, P-384, P-521 (uncompressed points), or RSA of 1024 to 8192 bits.
+    /// Reads a SubjectPublicKeyInfo: P-224, P-256, P-384, P-521 (uncompressed points), Ed25519, or RSA of at most 8192 bits.
     ///
     /// # Errors
     /// [`KeyError::Unusable`] for other or malformed keys.
     pub fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
+        let key = Self::of_certificate(spki)?;
+        if key.kind == PublicKeyKind::Other {
+            return Err(KeyError::Unusable("it must be of an elliptic curve, Ed25519 or RSA of at most 8192 bits"));
+        }
+        Ok(key)
+    }
+
+    /// Reads the key of a certificate, of any kind: a root whose key is unknown here must be passed on to those who know it.
+    ///
+    /// # Errors
+    /// [`KeyError::Unusable`] for malformed keys of a known kind, and those on unknown curves, as in Go.
+    pub(crate) fn of_certificate(spki: &[u8]) -> Result<Self, KeyError> {
         let (kind, bits) = parse(spki).map_err(|_| KeyError::Unusable("malformed public key"))?;
-        let kind = kind.ok_or(KeyError::Unusable("it must be P-256, P-384, P-521 or RSA of 2048 to 8192 bits"))?;
+        let kind = kind.ok_or(KeyError::Unusable("unknown curve, or no uncompressed point of it"))?;
         Ok(Self { kind, spki: spki.to_vec(), bits_at: spki.len() - bits.len() })
+    }
+
+    /// Builds an Ed25519 key (RFC 8410, section 4).
+    pub(crate) fn from_ed25519(bits: &[u8]) -> Result<Self, KeyError> {
+        let mut writer = Writer::with_capacity(48);
+        writer.sequence(|w| {
+            w.sequence(|w| w.oid(oid::ED25519));
+            w.bit_string(bits);
+        });
+        Self::from_spki(&writer.into_bytes())
     }
 
     /// Builds the key of an uncompressed point on a curve.
@@ -49,7 +77,7 @@ impl PublicKey {
             PublicKeyKind::EcP256 => oid::P256,
             PublicKeyKind::EcP384 => oid::P384,
             PublicKeyKind::EcP521 => oid::P521,
-            PublicKeyKind::Rsa { .. } => return Err(KeyError::Unusable("not a curve")),
+            _ => return Err(KeyError::Unusable("not a curve of JSON Web Keys")),
         };
         let mut writer = Writer::with_capacity(160);
         writer.sequence(|w| {
@@ -85,7 +113,7 @@ impl PublicKey {
         &self.spki
     }
 
-    /// The bits of the key itself: an uncompressed point, or an RSAPublicKey.
+    /// The bits of the key itself: an uncompressed point, an RSAPublicKey, or the 32 bytes of Ed25519.
     pub fn bits(&self) -> &[u8] {
         self.spki.get(self.bits_at..).unwrap_or_default()
     }
@@ -138,9 +166,11 @@ fn parse(spki: &[u8]) -> Result<(Option<PublicKeyKind>, &[u8]), DerError> {
         ec_kind(algorithm.expect(tag::OID)?.content, bits)
     } else if name == oid::RSA_ENCRYPTION {
         algorithm.optional(tag::NULL)?;
-        rsa_kind(bits)?
+        Some(rsa_kind(bits)?)
+    } else if name == oid::ED25519 {
+        (bits.len() == 32).then_some(PublicKeyKind::Ed25519)
     } else {
-        return Ok((None, bits));
+        return Ok((Some(PublicKeyKind::Other), bits));
     };
     algorithm.end()?;
     Ok((kind, bits))
@@ -148,6 +178,7 @@ fn parse(spki: &[u8]) -> Result<(Option<PublicKeyKind>, &[u8]), DerError> {
 
 fn ec_kind(curve: &[u8], point: &[u8]) -> Option<PublicKeyKind> {
     let (kind, length) = match curve {
+        c if c == oid::P224 => (PublicKeyKind::EcP224, 57),
         c if c == oid::P256 => (PublicKeyKind::EcP256, 65),
         c if c == oid::P384 => (PublicKeyKind::EcP384, 97),
         c if c == oid::P521 => (PublicKeyKind::EcP521, 133),
@@ -156,13 +187,14 @@ fn ec_kind(curve: &[u8], point: &[u8]) -> Option<PublicKeyKind> {
     (point.len() == length && point.first() == Some(&4)).then_some(kind)
 }
 
-fn rsa_kind(bits: &[u8]) -> Result<Option<PublicKeyKind>, DerError> {
+/// Kind of an RSA key; what is too large to be worked with is only passed on.
+fn rsa_kind(bits: &[u8]) -> Result<PublicKeyKind, DerError> {
     let mut reader = Reader::single(bits, tag::SEQUENCE)?;
     let (modulus, _exponent) = (reader.unsigned()?, reader.unsigned()?);
     reader.end()?;
     let unused: usize = modulus.first().map_or(0, |byte| byte.leading_zeros().try_into().unwrap_or_default());
     let length = modulus.len() * 8 - unused;
-    Ok((1024..=8192).contains(&length).then_some(PublicKeyKind::Rsa { bits: length }))
+    Ok(if length > 8192 { PublicKeyKind::Other } else { PublicKeyKind::Rsa { bits: length } })
 }
 
 fn verifier(kind: PublicKeyKind, algorithm: SignatureAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
@@ -184,6 +216,7 @@ fn verifier(kind: PublicKeyKind, algorithm: SignatureAlgorithm) -> Option<&'stat
         (K::Rsa { .. }, A::RsaPssSha256) => &signature::RSA_PSS_2048_8192_SHA256,
         (K::Rsa { .. }, A::RsaPssSha384) => &signature::RSA_PSS_2048_8192_SHA384,
         (K::Rsa { .. }, A::RsaPssSha512) => &signature::RSA_PSS_2048_8192_SHA512,
+        (K::Ed25519, A::Ed25519) => &signature::ED25519,
         _ => return None,
     })
 }

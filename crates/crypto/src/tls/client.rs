@@ -11,7 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use steeple_types::SpiffeId;
 
-use super::{Identity, TlsSource, provider, verified_id};
+use super::{Identity, KeyExchange, TlsSource, verified_id};
 
 /// Takes the chain of a server that was not verified.
 pub type SeenChain = dyn Fn(&[CertificateDer<'_>]) + Send + Sync;
@@ -25,15 +25,19 @@ pub enum ServerVerification {
     Insecure(Arc<SeenChain>),
 }
 
-/// Settings of a TLS client: TLS 1.2 and up, ALPN `h2`, no resumption, own certificate from `source`.
+/// Settings of a TLS client: TLS 1.2 and up unless `exchange` asks for more, ALPN `h2`, no resumption, own certificate from `source`.
 ///
 /// # Errors
 /// [`Error`] when the crypto provider lacks what is needed.
-pub fn client_config(source: Arc<dyn TlsSource>, server: ServerVerification) -> Result<ClientConfig, Error> {
-    let provider = provider();
+pub fn client_config(
+    source: Arc<dyn TlsSource>,
+    server: ServerVerification,
+    exchange: KeyExchange,
+) -> Result<ClientConfig, Error> {
+    let provider = exchange.provider();
     let verifier = Arc::new(Server { source: Arc::clone(&source), expected: server, provider: Arc::clone(&provider) });
     let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(exchange.versions())?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(Arc::new(Identity(source)));

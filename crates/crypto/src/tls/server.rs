@@ -12,21 +12,25 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use steeple_types::SpiffeId;
 
-use super::{Identity, TlsSource, provider, verified_id};
+use super::{Identity, KeyExchange, TlsSource, verified_id};
 
 /// Says whether a client with a verified ID may connect at all.
 pub type MayConnect = dyn Fn(&SpiffeId) -> bool + Send + Sync;
 
-/// Settings of a TLS server: TLS 1.2 and up, ALPN `h2`, no session tickets, client certificates verified by `source` and
+/// Settings of a TLS server: TLS 1.2 and up unless `exchange` asks for more, ALPN `h2`, no session tickets, client certificates verified by `source` and
 /// admitted by `may_connect`.
 ///
 /// # Errors
 /// [`Error`] when the crypto provider lacks what is needed.
-pub fn server_config(source: Arc<dyn TlsSource>, may_connect: Arc<MayConnect>) -> Result<ServerConfig, Error> {
-    let provider = provider();
+pub fn server_config(
+    source: Arc<dyn TlsSource>,
+    may_connect: Arc<MayConnect>,
+    exchange: KeyExchange,
+) -> Result<ServerConfig, Error> {
+    let provider = exchange.provider();
     let verifier = Arc::new(Clients { source: Arc::clone(&source), may_connect, provider: Arc::clone(&provider) });
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(exchange.versions())?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Identity(source)));
     config.alpn_protocols = vec![b"h2".to_vec()];

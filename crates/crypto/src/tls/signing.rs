@@ -31,11 +31,11 @@ impl SigningKey for Held {
         let schemes: &[(SignatureScheme, SignatureAlgorithm)] = match self.0.public_key().kind() {
             PublicKeyKind::EcP256 => &[(SignatureScheme::ECDSA_NISTP256_SHA256, SignatureAlgorithm::EcdsaSha256)],
             PublicKeyKind::EcP384 => &[(SignatureScheme::ECDSA_NISTP384_SHA384, SignatureAlgorithm::EcdsaSha384)],
-            PublicKeyKind::EcP521 => &[],
             PublicKeyKind::Rsa { .. } => &[
                 (SignatureScheme::RSA_PSS_SHA256, SignatureAlgorithm::RsaPssSha256),
                 (SignatureScheme::RSA_PKCS1_SHA256, SignatureAlgorithm::RsaPkcs1Sha256),
             ],
+            _ => &[],
         };
         let (scheme, algorithm) = schemes.iter().find(|(scheme, _)| offered.contains(scheme))?;
         Some(Box::new(Signing { signer: Arc::clone(&self.0), scheme: *scheme, algorithm: *algorithm }))

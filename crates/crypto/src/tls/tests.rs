@@ -1,6 +1,7 @@
 //! Handshakes in memory, between a server of `example.org` and clients of all kinds.
 
-use rustls::{ClientConnection, Error, ServerConnection};
+use rustls::crypto::SupportedKxGroup;
+use rustls::{ClientConfig, ClientConnection, Error, NamedGroup, ProtocolVersion, ServerConfig, ServerConnection};
 use rustls_pki_types::ServerName;
 use steeple_types::SpiffeId;
 
@@ -34,9 +35,7 @@ fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[
         dns_names: &[],
         signature: issuer.public_key().certificate_signature().unwrap(),
     };
-    let unsigned = template.encode();
-    let signature = issuer.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-    unsigned.finish(&signature)
+    template.encode().sign(issuer).unwrap()
 }
 
 impl Ca {
@@ -84,8 +83,14 @@ fn id(text: &str) -> SpiffeId {
 
 /// How many certificates of the client the server has seen when the handshake is over.
 fn handshake(client: Arc<dyn TlsSource>, server: Arc<dyn TlsSource>, expected: &str) -> Result<usize, Error> {
-    let client = client_config(client, ServerVerification::Id(id(expected)))?;
-    let server = server_config(server, Arc::new(|id| id.path() != "/shut-out"))?;
+    let client = client_config(client, ServerVerification::Id(id(expected)), KeyExchange::Any)?;
+    let server = server_config(server, Arc::new(|id| id.path() != "/shut-out"), KeyExchange::Any)?;
+    let (_, server) = shake(client, server)?;
+    Ok(server.peer_certificates().map_or(0, <[_]>::len))
+}
+
+/// Both ends of a connection whose handshake is over.
+fn shake(client: ClientConfig, server: ServerConfig) -> Result<(ClientConnection, ServerConnection), Error> {
     let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap())?;
     let mut server = ServerConnection::new(Arc::new(server))?;
     while client.is_handshaking() || server.is_handshaking() {
@@ -101,7 +106,7 @@ fn handshake(client: Arc<dyn TlsSource>, server: Arc<dyn TlsSource>, expected: &
         client.read_tls(&mut answered.as_slice()).unwrap();
         client.process_new_packets()?;
     }
-    Ok(server.peer_certificates().map_or(0, <[_]>::len))
+    Ok((client, server))
 }
 
 #[test]
@@ -157,24 +162,29 @@ fn greeting_of_tls_1_1() -> Vec<u8> {
     [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat()
 }
 
+/// The greeting of a client that believes nobody.
+fn greeting(provider: Arc<CryptoProvider>, version: &'static SupportedProtocolVersion) -> Vec<u8> {
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap()).unwrap();
+    let mut sent = Vec::new();
+    client.write_tls(&mut sent).unwrap();
+    sent
+}
+
 #[test]
 fn tls_1_2_is_spoken_and_1_1_is_not() {
     let ca = Ca::new();
-    let server = || server_config(ca.party(&[SERVER], &ca), Arc::new(|_| true)).unwrap();
+    let server = || server_config(ca.party(&[SERVER], &ca), Arc::new(|_| true), KeyExchange::Any).unwrap();
     let mut old = ServerConnection::new(Arc::new(server())).unwrap();
     old.read_tls(&mut greeting_of_tls_1_1().as_slice()).unwrap();
     assert!(matches!(old.process_new_packets(), Err(Error::PeerIncompatible(_))));
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let client = rustls::ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap()).unwrap();
+    for version in [&rustls::version::TLS12, &TLS13] {
         let mut connection = ServerConnection::new(Arc::new(server())).unwrap();
-        let mut sent = Vec::new();
-        client.write_tls(&mut sent).unwrap();
-        connection.read_tls(&mut sent.as_slice()).unwrap();
+        connection.read_tls(&mut greeting(KeyExchange::Any.provider(), version).as_slice()).unwrap();
         connection.process_new_packets().unwrap();
         assert_eq!(connection.protocol_version(), Some(version.version));
     }
@@ -183,8 +193,44 @@ fn tls_1_2_is_spoken_and_1_1_is_not() {
 #[test]
 fn server_speaks_http_2_alone_and_hands_out_no_session_tickets() {
     let ca = Ca::new();
-    let config = server_config(ca.party(&[SERVER], &ca), Arc::new(|_| true)).unwrap();
+    let config = server_config(ca.party(&[SERVER], &ca), Arc::new(|_| true), KeyExchange::Any).unwrap();
     assert_eq!(config.alpn_protocols, [b"h2".to_vec()]);
     assert_eq!(config.send_tls13_tickets, 0);
     assert!(!config.ticketer.enabled() && !config.session_storage.can_cache());
+}
+
+#[test]
+fn post_quantum_key_exchange_is_preferred_and_can_be_demanded() {
+    let ca = Ca::new();
+    let party = || ca.party(&[SERVER], &ca);
+    let client = |exchange| client_config(party(), ServerVerification::Id(id(SERVER)), exchange).unwrap();
+    let server = |exchange| server_config(party(), Arc::new(|_: &SpiffeId| true), exchange).unwrap();
+    let agreed = |client, server| {
+        let (client, _) = shake(client, server)?;
+        Ok::<_, Error>((client.protocol_version(), client.negotiated_key_exchange_group().map(SupportedKxGroup::name)))
+    };
+    let hybrid = Ok((Some(ProtocolVersion::TLSv1_3), Some(NamedGroup::X25519MLKEM768)));
+    for ours in [KeyExchange::Any, KeyExchange::PostQuantum] {
+        for theirs in [KeyExchange::Any, KeyExchange::PostQuantum] {
+            assert_eq!(agreed(client(ours), server(theirs)), hybrid);
+        }
+    }
+    // Parties that know nothing of it, or speak TLS 1.2.
+    let mut classical = rustls::crypto::aws_lc_rs::default_provider();
+    classical.kx_groups = vec![kx_group::X25519];
+    let any = KeyExchange::Any.provider();
+    for (provider, version) in [(Arc::new(classical), &TLS13), (any, &rustls::version::TLS12)] {
+        let greeting = greeting(provider, version);
+        let answer = |exchange| {
+            let mut connection = ServerConnection::new(Arc::new(server(exchange))).unwrap();
+            connection.read_tls(&mut greeting.as_slice()).unwrap();
+            connection.process_new_packets().map(drop)
+        };
+        assert_eq!(answer(KeyExchange::Any), Ok(()));
+        assert!(matches!(answer(KeyExchange::PostQuantum), Err(Error::PeerIncompatible(_))));
+    }
+    let web = |exchange| web_server_config(Arc::new(WebIdentity::default()), exchange).unwrap();
+    let groups = |config: ServerConfig| config.crypto_provider().kx_groups.len();
+    assert_eq!(groups(web(KeyExchange::PostQuantum)), 2);
+    assert!(groups(web(KeyExchange::Any)) > 2);
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Name, X509Error, oid, time};
 use crate::der::{Writer, tag};
-use crate::keys::{PublicKey, SignatureAlgorithm};
+use crate::keys::{KeyError, PrivateKey, PublicKey, SignatureAlgorithm};
 use crate::random;
 
 /// What a certificate is for.
@@ -61,6 +61,15 @@ impl Unsigned {
         self.algorithm
     }
 
+    /// The certificate, signed by a key in this process.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the key can't sign in the way that the template says.
+    pub fn sign(self, key: &PrivateKey) -> Result<Vec<u8>, KeyError> {
+        let signature = key.sign(self.algorithm, &self.to_be_signed)?;
+        Ok(self.finish(&signature))
+    }
+
     /// The certificate, with its signature.
     pub fn finish(self, signature: &[u8]) -> Vec<u8> {
         signed(&self.to_be_signed, self.algorithm, signature)
@@ -94,7 +103,7 @@ impl CertificateTemplate<'_> {
             Purpose::Leaf => [3, 0b1010_1000],
         };
         extension(writer, oid::KEY_USAGE, true, |w| w.value(tag::BIT_STRING, &usage));
-        if self.purpose == Purpose::Leaf {
+        if self.purpose != Purpose::Ca {
             extension(writer, oid::EXT_KEY_USAGE, false, |w| {
                 w.sequence(|w| {
                     w.oid(oid::SERVER_AUTH);
@@ -159,7 +168,7 @@ pub(super) fn signed(to_be_signed: &[u8], signature_algorithm: SignatureAlgorith
     writer.into_bytes()
 }
 
-fn algorithm(writer: &mut Writer, algorithm: SignatureAlgorithm) {
+pub(super) fn algorithm(writer: &mut Writer, algorithm: SignatureAlgorithm) {
     use SignatureAlgorithm as A;
     let (name, has_null) = match algorithm {
         A::EcdsaSha256 => (oid::ECDSA_SHA256, false),
@@ -169,6 +178,7 @@ fn algorithm(writer: &mut Writer, algorithm: SignatureAlgorithm) {
         A::RsaPkcs1Sha256 | A::RsaPssSha256 => (oid::RSA_SHA256, true),
         A::RsaPkcs1Sha384 | A::RsaPssSha384 => (oid::RSA_SHA384, true),
         A::RsaPkcs1Sha512 | A::RsaPssSha512 => (oid::RSA_SHA512, true),
+        A::Ed25519 => (oid::ED25519, false),
     };
     writer.sequence(|w| {
         w.oid(name);
@@ -178,7 +188,7 @@ fn algorithm(writer: &mut Writer, algorithm: SignatureAlgorithm) {
     });
 }
 
-fn extension(writer: &mut Writer, kind: &[u8], critical: bool, fill: impl FnOnce(&mut Writer)) {
+pub(super) fn extension(writer: &mut Writer, kind: &[u8], critical: bool, fill: impl FnOnce(&mut Writer)) {
     writer.sequence(|w| {
         w.oid(kind);
         if critical {
@@ -216,9 +226,7 @@ mod tests {
             dns_names: &dns,
             signature: SignatureAlgorithm::EcdsaSha256,
         };
-        let unsigned = template.encode();
-        let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-        let certificate = Certificate::from_der(&unsigned.finish(&signature)).unwrap();
+        let certificate = Certificate::from_der(&template.encode().sign(&key).unwrap()).unwrap();
         assert_eq!(certificate.serial_decimal(), "340282366920938463463374607431768211455");
         assert_eq!(certificate.spiffe_id().unwrap().as_str(), "spiffe://example.org/a");
         assert_eq!(certificate.dns_names(), dns);

@@ -26,6 +26,8 @@ pub struct Certificate {
     not_before: Timestamp,
     not_after: Timestamp,
     public_key: PublicKey,
+    /// Certificates of versions 1 and 2 can't say whether they are a CA's.
+    tells_constraints: bool,
     extensions: Extensions,
 }
 
@@ -45,7 +47,7 @@ impl Certificate {
     /// Reads one certificate from DER.
     ///
     /// # Errors
-    /// [`X509Error`] when it is malformed, larger than 64 KiB, or its key is of a kind that this product does not know.
+    /// [`X509Error`] when it is malformed or larger than 64 KiB.
     pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
         if der.len() > MAX_LENGTH {
             return Err(X509Error::Unacceptable("certificate is larger than 64 KiB"));
@@ -60,8 +62,9 @@ impl Certificate {
             issuer_der: fields.issuer.to_vec(),
             not_before: fields.not_before,
             not_after: fields.not_after,
-            public_key: PublicKey::from_spki(fields.spki)?,
-            extensions: fields.extensions,
+            public_key: PublicKey::of_certificate(fields.spki)?,
+            tells_constraints: fields.extensions.is_some(),
+            extensions: fields.extensions.unwrap_or_default(),
         })
     }
 
@@ -161,7 +164,7 @@ impl Certificate {
     /// Whether `issuer` is the CA that signed this certificate. Nobody's validity is looked at.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
         let (named, own) = (self.authority_key_id(), issuer.subject_key_id());
-        issuer.is_ca()
+        (issuer.is_ca() || !issuer.tells_constraints)
             && self.issuer_der == issuer.subject_der
             && (named.is_empty() || own.is_empty() || named == own)
             && self.is_signed_with(&issuer.public_key).unwrap_or(false)
@@ -201,7 +204,8 @@ struct Fields<'a> {
     not_before: Timestamp,
     not_after: Timestamp,
     spki: &'a [u8],
-    extensions: Extensions,
+    /// Of version 3 only.
+    extensions: Option<Extensions>,
 }
 
 impl<'a> Fields<'a> {
@@ -212,15 +216,11 @@ impl<'a> Fields<'a> {
         certificate.bit_string()?;
         certificate.end()?;
 
-        let mut version = tbs.constructed(tag::context(0))?;
-        if version.unsigned()? != [2] {
-            return Err(DerError::Value);
-        }
-        version.end()?;
+        let version = match tbs.optional(tag::context(0))? {
+            Some(value) => Version::read(Reader::new(value.content))?,
+            None => Version::One,
+        };
         let serial = tbs.unsigned()?;
-        if serial.len() > 20 {
-            return Err(DerError::Value);
-        }
         tbs.expect(tag::SEQUENCE)?;
         let issuer = tbs.expect(tag::SEQUENCE)?.whole;
         let mut validity = tbs.constructed(tag::SEQUENCE)?;
@@ -228,14 +228,40 @@ impl<'a> Fields<'a> {
         validity.end()?;
         let subject = tbs.expect(tag::SEQUENCE)?.whole;
         let spki = tbs.expect(tag::SEQUENCE)?.whole;
-        tbs.optional(tag::implicit(1))?;
-        tbs.optional(tag::implicit(2))?;
-        let extensions = match tbs.optional(tag::context(3))? {
-            Some(value) => Extensions::read(Reader::single(value.content, tag::SEQUENCE)?)?,
-            None => Extensions::default(),
+        if version != Version::One {
+            tbs.optional(tag::implicit(1))?;
+            tbs.optional(tag::implicit(2))?;
+        }
+        let extensions = match version {
+            Version::Three => Some(match tbs.optional(tag::context(3))? {
+                Some(value) => Extensions::read(Reader::single(value.content, tag::SEQUENCE)?)?,
+                None => Extensions::default(),
+            }),
+            Version::One | Version::Two => None,
         };
         tbs.end()?;
         Ok(Self { serial, issuer, subject, not_before, not_after, spki, extensions })
+    }
+}
+
+/// Version of a certificate: roots of old are of the first one, and some of them are trusted still.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+    Three,
+}
+
+impl Version {
+    fn read(mut content: Reader<'_>) -> Result<Self, DerError> {
+        let version = match content.unsigned()? {
+            [0] => Self::One,
+            [1] => Self::Two,
+            [2] => Self::Three,
+            _ => return Err(DerError::Value),
+        };
+        content.end()?;
+        Ok(version)
     }
 }
 
@@ -322,3 +348,6 @@ fn address(bytes: &[u8]) -> Result<IpAddr, DerError> {
     }
     <[u8; 16]>::try_from(bytes).map(Into::into).map_err(|_| DerError::Value)
 }
+
+#[cfg(test)]
+mod tests;

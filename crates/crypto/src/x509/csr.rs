@@ -137,6 +137,7 @@ pub(super) fn signature_algorithm(content: &[u8]) -> Result<Option<SignatureAlgo
         (oid::RSA_SHA256, SignatureAlgorithm::RsaPkcs1Sha256),
         (oid::RSA_SHA384, SignatureAlgorithm::RsaPkcs1Sha384),
         (oid::RSA_SHA512, SignatureAlgorithm::RsaPkcs1Sha512),
+        (oid::ED25519, SignatureAlgorithm::Ed25519),
     ];
     Ok(known.iter().find(|(oid, _)| *oid == name).map(|(_, algorithm)| *algorithm))
 }
@@ -200,7 +201,17 @@ mod tests {
     fn requests_of_short_rsa_keys_are_told_which_keys_are_taken() {
         let refused = |csr: &str| Csr::from_der(&BASE64_STANDARD.decode(csr).unwrap()).unwrap_err().to_string();
         assert_eq!(refused(RSA_1024), "RSA key of 1024 bits is too short: it must have 2048 to 8192 bits");
-        let said = "unsupported or malformed key: it must be P-256, P-384, P-521 or RSA of 2048 to 8192 bits";
-        assert_eq!(refused(RSA_512), said);
+        assert_eq!(refused(RSA_512), "RSA key of 512 bits is too short: it must have 2048 to 8192 bits");
+    }
+
+    /// By `openssl req -new -newkey ed25519`.
+    const ED25519: &str = "MIHFMHkCAQAwDjEMMAoGA1UECgwDY3NyMCowBQYDK2VwAyEABJjXIlDd6bDFgIQpYbbW6vciwZPkSJjUrPCSNla3yp6gODA2BgkqhkiG9w0BCQ4xKTAnMCUGA1UdEQQeMByGGnNwaWZmZTovL2ZvcmVpZ24uZXhhbXBsZS93MAUGAytlcANBAEAVnT39prCahuWFx0r4uWA44wZUl3WZ2KznVngolzo5Nq+HzIFSDx0v3p8FsvKJOJxkp/Ri5NVKPBm/dHJ2sQk=";
+
+    #[test]
+    fn requests_of_ed25519_keys_are_verified() {
+        let mut der = BASE64_STANDARD.decode(ED25519).unwrap();
+        Csr::from_der(&der).unwrap().verify_signature().unwrap();
+        *der.last_mut().unwrap() ^= 1;
+        assert!(Csr::from_der(&der).unwrap().verify_signature().is_err());
     }
 }

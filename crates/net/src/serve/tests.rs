@@ -2,7 +2,7 @@
 
 use http::Response;
 use jiff::Timestamp;
-use steeple_crypto::tls::{TlsSource, server_config};
+use steeple_crypto::tls::{KeyExchange, TlsSource, server_config};
 use steeple_types::TrustDomain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -116,9 +116,10 @@ async fn failed_handshakes_are_told_once_a_minute() {
     let _log = tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::DEBUG).finish());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let config = Arc::new(server_config(Arc::new(Nobody), Arc::new(|_| true)).unwrap());
+    let config = Arc::new(server_config(Arc::new(Nobody), Arc::new(|_| true), KeyExchange::Any).unwrap());
     let (clock, hand) = Clock::manual(Timestamp::UNIX_EPOCH);
-    let serving = serve_tls(listener, config, Nothing, Limits::NETWORK, clock, Shutdown::new());
+    let serving =
+        serve_tls(listener, config, TrustedProxies::default(), Nothing, Limits::NETWORK, clock, Shutdown::new());
     let strangers = async {
         for _ in 0..20 {
             knock(address).await;

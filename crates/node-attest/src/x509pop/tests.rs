@@ -36,9 +36,7 @@ fn certificate(key: &PrivateKey, issuer: &PrivateKey, purpose: Purpose, uris: &[
         dns_names: &[],
         signature: issuer.public_key().certificate_signature().unwrap(),
     };
-    let unsigned = template.encode();
-    let signature = issuer.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-    unsigned.finish(&signature)
+    template.encode().sign(issuer).unwrap()
 }
 
 struct Pki {

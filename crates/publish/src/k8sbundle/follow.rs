@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use steeple_clock::Clock;
 use steeple_crypto::random;
-use steeple_k8s::ApiServer;
+use steeple_k8s::{ApiServer, said};
 use steeple_plugin::IdentityProvider;
 use steeple_runtime::{Backoff, Shutdown};
 use tracing::{debug, error, warn};
@@ -16,7 +16,6 @@ use tracing::{debug, error, warn};
 use super::NAME;
 use super::carrier::Carrier;
 use super::update::{carrier, selector};
-use crate::said::said;
 
 /// How long the server holds a watch open; all objects are looked at again after it.
 const WATCH_SECONDS: u32 = 290;

@@ -6,12 +6,12 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use steeple_k8s::said;
 use steeple_plugin::IdentityProvider;
 
 use super::BundleCluster;
 use super::carrier::Carrier;
 use crate::format::certificates;
-use crate::said::{is_conflict, said};
 
 /// How often a change is tried when others are in its way.
 const ATTEMPTS: usize = 5;
@@ -101,4 +101,9 @@ fn at_version(mut patch: Value, version: Option<&str>) -> Value {
         fields.insert("metadata".to_owned(), json!({"resourceVersion": version}));
     }
     patch
+}
+
+/// Whether somebody else changed the object meanwhile.
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }

@@ -5,6 +5,7 @@ mod batch_delete_federated_bundle;
 mod batch_write_federated_bundle;
 mod get_bundle;
 mod list_federated_bundles;
+mod publish_jwt_authority;
 
 use std::sync::Arc;
 
@@ -42,9 +43,10 @@ impl pb::bundle_server::Bundle for Service {
 
     async fn publish_jwt_authority(
         &self,
-        _request: Request<pb::PublishJwtAuthorityRequest>,
+        request: Request<pb::PublishJwtAuthorityRequest>,
     ) -> Result<Response<pb::PublishJwtAuthorityResponse>, Status> {
-        Err(Status::unimplemented("not available yet"))
+        let call = Call::of(&request)?;
+        publish_jwt_authority::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn publish_wit_authority(

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use steeple_store::{Match, Page};
 use steeple_types::TrustDomain;
 
-pub(super) use bundle::{bundle_from_pb, bundle_to_pb, jwt_authorities, x509_authorities};
+pub(super) use bundle::{
+    bundle_from_pb, bundle_to_pb, jwt_authorities, jwt_authority, jwt_authority_to_pb, x509_authorities,
+};
 pub(super) use dns::{check_dns_name, check_wildcard_overlap};
 pub(super) use entry::{Unfit, entry_from_pb, entry_mask, entry_to_pb};
 pub(super) use id::{agent_id, id_from_pb, id_to_pb, member_id, workload_id, workload_id_of};

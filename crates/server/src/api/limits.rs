@@ -1,19 +1,17 @@
 //! Limits on calls per address: token buckets in which callers wait for their turn.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use steeple_clock::Clock;
+use steeple_policy::Buckets;
 use tonic::{Code, Status};
 
 use crate::api::table::{Rate, Row};
 
 /// Longest wait for a turn.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// How often full buckets are dropped.
-const SWEEP: Duration = Duration::from_mins(1);
 
 /// Which limits are switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,18 +26,7 @@ pub struct RateSettings {
 pub(crate) struct Limits {
     settings: RateSettings,
     clock: Clock,
-    buckets: Mutex<Buckets>,
-}
-
-#[derive(Default)]
-struct Buckets {
-    by_address: HashMap<(Rate, IpAddr), Bucket>,
-    swept: Duration,
-}
-
-struct Bucket {
-    tokens: f64,
-    filled: Duration,
+    buckets: Mutex<Buckets<(Rate, IpAddr)>>,
 }
 
 /// How the refusal of a call begins that comes too often; the texts are SPIRE's.
@@ -60,14 +47,20 @@ impl Limits {
         Self { settings, clock, buckets: Mutex::default() }
     }
 
+    /// Whether calls of this rate are limited.
+    pub(crate) fn apply_to(&self, rate: Rate) -> bool {
+        self.per_second(rate).is_some()
+    }
+
     /// Waits for the turn of `count` items from `address`.
     pub(crate) async fn wait(&self, rate: Rate, address: IpAddr, count: usize) -> Result<(), Status> {
         let Some(per_second) = self.per_second(rate) else { return Ok(()) };
-        if count > per_second {
+        let oversized = || {
             let message = format!("rate ({count}) exceeds burst size ({per_second})");
-            return Err(Status::new(Code::ResourceExhausted, message));
-        }
-        let wait = self.reserve(rate, address, count, per_second);
+            Status::new(Code::ResourceExhausted, message)
+        };
+        let count = u32::try_from(count).ok().filter(|count| *count <= per_second).ok_or_else(oversized)?;
+        let wait = self.buckets.lock().take((rate, address), count, per_second, self.clock.monotonic(), MAX_WAIT);
         match wait {
             Some(wait) if wait.is_zero() => Ok(()),
             Some(wait) => {
@@ -78,7 +71,7 @@ impl Limits {
         }
     }
 
-    fn per_second(&self, rate: Rate) -> Option<usize> {
+    fn per_second(&self, rate: Rate) -> Option<u32> {
         match rate {
             Rate::Unlimited => None,
             Rate::Attest => self.settings.attestation.then_some(1),
@@ -86,26 +79,6 @@ impl Limits {
             Rate::PushKey => Some(500),
             Rate::PostStatus => Some(10),
         }
-    }
-
-    /// Takes tokens, in advance if need be, and tells how long to wait for them; `None` when that is too long.
-    #[expect(clippy::cast_precision_loss, reason = "counts are at most 500")]
-    fn reserve(&self, rate: Rate, address: IpAddr, count: usize, per_second: usize) -> Option<Duration> {
-        let (now, full) = (self.clock.monotonic(), per_second as f64);
-        let mut buckets = self.buckets.lock();
-        if now.saturating_sub(buckets.swept) > SWEEP {
-            buckets.swept = now;
-            buckets.by_address.retain(|_, bucket| now.saturating_sub(bucket.filled) < SWEEP);
-        }
-        let bucket = buckets.by_address.entry((rate, address)).or_insert(Bucket { tokens: full, filled: now });
-        let refilled = now.saturating_sub(bucket.filled).as_secs_f64() * full;
-        let left = (bucket.tokens + refilled).min(full) - count as f64;
-        let wait = Duration::from_secs_f64((-left / full).max(0.0));
-        if wait > MAX_WAIT {
-            return None;
-        }
-        *bucket = Bucket { tokens: left, filled: now };
-        Some(wait)
     }
 }
 
@@ -140,5 +113,15 @@ mod tests {
         for _ in 0..3 {
             limits.wait(Rate::Attest, here, 1).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn publishing_of_keys_is_limited_whatever_is_switched_off() {
+        let (clock, _) = Clock::manual(Timestamp::UNIX_EPOCH);
+        let here = "127.0.0.1".parse().unwrap();
+        let limits = Limits::new(RateSettings { attestation: false, signing: false }, clock);
+        limits.wait(Rate::SignX509, here, 501).await.unwrap();
+        let status = limits.wait(Rate::PushKey, here, 501).await.unwrap_err();
+        assert_eq!(status.message(), "rate (501) exceeds burst size (500)");
     }
 }

@@ -87,7 +87,7 @@ pub(crate) fn store_code(class: ErrorClass) -> Code {
         ErrorClass::Conflict => Code::AlreadyExists,
         ErrorClass::Unfit => Code::FailedPrecondition,
         ErrorClass::Unavailable => Code::Unavailable,
-        ErrorClass::Internal => Code::Internal,
+        ErrorClass::Unreadable | ErrorClass::Internal => Code::Internal,
     }
 }
 

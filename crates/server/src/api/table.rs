@@ -1,7 +1,7 @@
-//! One row per RPC: who may call it, by which rate it is limited, whether it changes state, and since when it is there.
+//! One row per RPC: who may call it, by which rate it is limited, and whether it changes state.
 
 use steeple_policy::method::split;
-use steeple_policy::{AuditClass, Availability, Callers};
+use steeple_policy::{AuditClass, Callers};
 use steeple_telemetry::rpc_key;
 
 use self::AuditClass::{Change, Credential, Read};
@@ -37,8 +37,6 @@ pub struct Row {
     pub rate: Rate,
     /// What it leaves in the audit log.
     pub audit: AuditClass,
-    /// Whether it is there.
-    pub availability: Availability,
 }
 
 impl Row {
@@ -63,20 +61,18 @@ impl Row {
 
     /// The metric under which calls are counted: `rpc_svid_v1_svid_new_jwtsvid`.
     pub fn metric(&self) -> String {
-        rpc_key(self.service(), self.name())
+        rpc_key("rpc", self.service(), self.name())
+    }
+
+    /// The metric under which its turns are counted, if its rate is limited: `rateLimit_svid_v1_svid_new_jwtsvid`.
+    pub fn turn_metric(&self) -> String {
+        rpc_key("rateLimit", self.service(), self.name())
     }
 }
 
 const fn row(method: &'static str, callers: Callers, rate: Rate, audit: AuditClass) -> Row {
-    Row { method, callers, rate, audit, availability: Availability::Now }
+    Row { method, callers, rate, audit }
 }
-
-const fn later(method: &'static str, callers: Callers, feature: &'static str) -> Row {
-    let availability = Availability::Later(feature);
-    Row { method, callers, rate: Unlimited, audit: Change, availability }
-}
-
-const NESTING: &str = "nested servers";
 
 /// All rows.
 #[rustfmt::skip]
@@ -93,7 +89,7 @@ pub const TABLE: &[Row] = &[
 
     row("/spire.api.server.bundle.v1.Bundle/GetBundle", Callers::ANY, Unlimited, Read),
     row("/spire.api.server.bundle.v1.Bundle/AppendBundle", Callers::ADMIN, Unlimited, Change),
-    later("/spire.api.server.bundle.v1.Bundle/PublishJWTAuthority", Callers::DOWNSTREAM, NESTING),
+    row("/spire.api.server.bundle.v1.Bundle/PublishJWTAuthority", Callers::DOWNSTREAM, PushKey, Change),
     row("/spire.api.server.bundle.v1.Bundle/PublishWITAuthority", Callers::DOWNSTREAM, PushKey, Change),
     row("/spire.api.server.bundle.v1.Bundle/CountBundles", Callers::ADMIN, Unlimited, Read),
     row("/spire.api.server.bundle.v1.Bundle/ListFederatedBundles", Callers::ADMIN, Unlimited, Read),
@@ -199,18 +195,5 @@ mod tests {
         ] {
             assert!(metrics.contains(known), "{known} of {metrics:?}");
         }
-    }
-
-    #[test]
-    fn documentation_lists_what_comes_later() {
-        let page = include_str!("../../../../docs/reference/not-yet.md");
-        let section = page.split("\n## ").find_map(|section| section.strip_prefix("RPCs of the server\n")).unwrap();
-        let documented: BTreeSet<String> =
-            section.lines().filter(|line| line.starts_with("| `/")).map(str::to_owned).collect();
-        let later = TABLE.iter().filter_map(|row| match row.availability {
-            Availability::Later(feature) => Some(format!("| `{}` | {feature} |", row.method)),
-            Availability::Now => None,
-        });
-        assert_eq!(documented, later.collect());
     }
 }

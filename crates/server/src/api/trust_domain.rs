@@ -3,17 +3,16 @@
 mod convert;
 mod delete;
 mod read;
+mod refresh;
 mod write;
 
 use std::sync::Arc;
 
 use steeple_proto::spire::api::server::trustdomain::v1 as pb;
 use steeple_proto::spire::api::types;
-use steeple_types::TrustDomain;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::call::Call;
-use super::status::Failure;
 use crate::core::Core;
 
 pub(super) struct Service(pub(super) Arc<Core>);
@@ -59,12 +58,8 @@ impl pb::trust_domain_server::TrustDomain for Service {
         Ok(Response::new(delete::handle(&self.0, &call, request.into_inner()).await))
     }
 
-    /// Fetching comes with federation; until then there is no relationship that could be refreshed.
     async fn refresh_bundle(&self, request: Request<pb::RefreshBundleRequest>) -> Result<Response<()>, Status> {
-        let trust_domain = TrustDomain::parse(&request.get_ref().trust_domain)
-            .map_err(|error| Failure::malformed("failed to parse trust domain", error))?;
-        Call::of(&request)?.asks("trust_domain_id", trust_domain.name());
-        let message = format!("no relationship with trust domain \"{trust_domain}\"");
-        Err(Failure::new(Code::NotFound, message).into())
+        let call = Call::of(&request)?;
+        refresh::handle(&self.0, &call, &request.into_inner()).await.map(Response::new)
     }
 }

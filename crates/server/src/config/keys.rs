@@ -1,6 +1,6 @@
 //! Which keys there are, and which can't be acted on yet.
 
-use steeple_config::{Block, ConfigError, NotYet, WINDOWS, refuse_unknown, telemetry_not_yet};
+use steeple_config::{Block, ConfigError, NotYet, WINDOWS, refuse_unknown};
 
 const fn key(key: &'static str, default: &'static str, feature: &'static str) -> NotYet {
     NotYet { key, default, feature }
@@ -11,22 +11,16 @@ const WIT: &str = "WIT-SVIDs";
 
 /// Keys of the `server` block whose feature comes later, with the value that asks for nothing.
 pub const NOT_YET: &[NotYet] = &[
-    key("federation", "{}", "federation"),
     key("profiling_enabled", "false", PROFILING),
     key("profiling_port", "0", PROFILING),
     key("profiling_freq", "0", PROFILING),
     key("profiling_names", "", PROFILING),
-    key("proxy_protocol_trusted_cidrs", "", "the PROXY protocol"),
     key("experimental.auth_opa_policy_engine", "", "policies in Rego"),
     key("experimental.feature_flags", "", WIT),
-    key("experimental.require_pq_kem", "false", "post-quantum key exchange by force"),
     key("experimental.wit_issuer", "", WIT),
     key("experimental.wit_key_type", "", WIT),
     key("experimental.named_pipe_name", "", WINDOWS),
 ];
-
-/// Keys of the `telemetry` block whose feature comes later.
-pub const TELEMETRY_NOT_YET: &[NotYet] = &telemetry_not_yet("spire_server");
 
 const SERVER: &[&str] = &[
     "admin_ids",
@@ -65,17 +59,23 @@ const SERVER: &[&str] = &[
 
 const ROOT: &[&str] = &["server", "plugins", "telemetry", "health_checks"];
 const CA_SUBJECT: &[&str] = &["country", "organization", "common_name"];
+const BUNDLE_ENDPOINT: &[&str] = &["address", "port", "refresh_hint", "acme", "profile"];
+const ACME: &[&str] = &["directory_url", "domain_name", "email", "tos_accepted"];
 const RATELIMIT: &[&str] = &["attestation", "signing"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
 pub(super) fn check_unknown<'a>(root: &Block<'a>, server: &Block<'a>) -> Result<(), ConfigError> {
+    let endpoint = server.block("federation")?.unwrap_or_default().block("bundle_endpoint")?;
+    let acme = endpoint.clone().unwrap_or_default().block("acme")?;
     refuse_unknown(
         root,
         [
             ("top-level", Some(root.clone()), ROOT),
             ("server", Some(server.clone()), SERVER),
-            ("ca_subject", server.block("ca_subject"), CA_SUBJECT),
-            ("ratelimit", server.block("ratelimit"), RATELIMIT),
+            ("ca_subject", server.block("ca_subject")?, CA_SUBJECT),
+            ("ratelimit", server.block("ratelimit")?, RATELIMIT),
+            ("bundle endpoint", endpoint, BUNDLE_ENDPOINT),
+            ("bundle endpoint ACME", acme, ACME),
         ],
     )
 }

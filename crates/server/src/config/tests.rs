@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::core::FollowSettings;
 
 const PLUGINS: &str = r#"plugins { KeyManager "memory" { plugin_data {} } }"#;
 const NEEDED: &str = "trust_domain = \"t.example\"\ndata_dir = \"d\"\n";
@@ -32,6 +33,18 @@ fn refused(lines: &str) -> String {
 }
 
 #[test]
+fn experimental_features_are_warned_of_once_something_is_set() {
+    for (lines, is_told) in [
+        ("", false),
+        ("experimental { event_timeout = \"\" events_based_cache = false }", false),
+        ("experimental { prune_events_older_than = \"5h\" }", true),
+    ] {
+        let warnings = server(lines).unwrap().warnings;
+        assert_eq!(warnings.iter().any(|warning| warning == steeple_config::EXPERIMENTAL), is_told, "{lines}");
+    }
+}
+
+#[test]
 fn what_is_not_set_is_as_in_spire() {
     let config = server("").unwrap();
     let settings = config.settings;
@@ -45,6 +58,7 @@ fn what_is_not_set_is_as_in_spire() {
     assert!(!settings.audit_log_enabled && !settings.agent_spiffe_id_as_selector);
     assert_eq!((settings.jwt_issuer, settings.prune_nodes, settings.health), (None, None, None));
     assert_eq!(settings.prune_events_older_than, Duration::from_hours(12));
+    assert!(settings.trusted_proxies.is_empty() && settings.key_exchange == KeyExchange::Any);
     assert!(settings.admin_ids.is_empty() && settings.prometheus.is_none() && config.warnings.is_empty());
     let log = LogSettings { level: "INFO".into(), format: "text".into(), file: None, source_location: false };
     assert_eq!(config.log, log);
@@ -61,7 +75,8 @@ fn every_key_of_the_server_block_is_read() {
         disable_jwt_svids = true audit_log_enabled = true admin_ids = ["spiffe://o.example/a"]
         ratelimit { attestation = false signing = false }
         prune_attested_nodes_expired_for = "1h" prune_attested_nodes_batch_size = 7 prune_tofu_nodes = true
-        experimental { agent_spiffe_id_as_selector = true prune_events_older_than = "5h" }"#,
+        proxy_protocol_trusted_cidrs = ["10.0.0.0/8", "::1/128"]
+        experimental { agent_spiffe_id_as_selector = true require_pq_kem = true prune_events_older_than = "5h" }"#,
     );
     let config = config.unwrap();
     let settings = config.settings;
@@ -79,6 +94,8 @@ fn every_key_of_the_server_block_is_read() {
     assert!(!settings.jwt_enabled && settings.audit_log_enabled && settings.agent_spiffe_id_as_selector);
     assert_eq!(settings.admin_ids[0].to_string(), "spiffe://o.example/a");
     assert!(!settings.rate_limits.attestation && !settings.rate_limits.signing);
+    assert_eq!(settings.trusted_proxies.to_string(), "[10.0.0.0/8 ::1/128]");
+    assert_eq!(settings.key_exchange, KeyExchange::PostQuantum);
     let expired_for = Duration::from_hours(1);
     let prune = PruneNodesSettings { expired_for, batch_size: 7, include_non_reattestable: true };
     assert_eq!(settings.prune_nodes, Some(prune));
@@ -89,13 +106,13 @@ fn every_key_of_the_server_block_is_read() {
 fn health_and_prometheus_are_read() {
     let text = format!(
         "server {{ {NEEDED} }} {PLUGINS}
-         health_checks {{ listener_enabled = true bind_address = \"127.0.0.1\" bind_port = \"8080\" live_path = \"/l\" }}
+         health_checks {{ listener_enabled = true bind_address = \"127.0.0.1\" bind_port = \"8080\" live_path = \"/l\" ready_path = \"/r\" }}
          telemetry {{ prometheus {{ host = \"127.0.0.1\" port = 9988 }} }}"
     );
     let settings = read(&text).unwrap().settings;
     let health = settings.health.unwrap();
     assert_eq!((health.address.to_string().as_str(), health.live_path.as_str()), ("127.0.0.1:8080", "/l"));
-    assert_eq!(health.ready_path, "/ready");
+    assert_eq!(health.ready_path, "/r");
     assert_eq!(settings.prometheus.unwrap().address.to_string(), "127.0.0.1:9988");
 }
 
@@ -158,6 +175,10 @@ fn bad_values_are_refused_with_the_texts_of_spire() {
             "jwt_key_type = \"dsa\"",
             "error parsing jwt_key_type: key type \"dsa\" is unknown; must be one of [rsa-2048, rsa-4096, ec-p256, ec-p384]",
         ),
+        (
+            "proxy_protocol_trusted_cidrs = [\"10.0.0.0/8\", \"10.0.0.0\"]",
+            "invalid proxy_protocol_trusted_cidrs value \"10.0.0.0\": invalid CIDR address: 10.0.0.0",
+        ),
         ("admin_ids = [\"bad\"]", "could not parse admin ID \"bad\": scheme is missing or invalid"),
         (
             "max_attested_node_info_staleness = \"x\"",
@@ -195,6 +216,11 @@ fn bad_values_are_refused_with_the_texts_of_spire() {
         ("nosuch = 1", "unknown configuration detected"),
         ("ca_subject { nosuch = 1 }", "unknown configuration detected"),
         ("ratelimit { nosuch = 1 }", "unknown configuration detected"),
+        ("federation { bundle_endpoint { nosuch = 1 } }", "unknown configuration detected"),
+        (
+            "federation { bundle_endpoint { acme { domain_name = \"d\" email = \"e\" nosuch = 1 } } }",
+            "unknown configuration detected",
+        ),
     ] {
         assert_eq!(refused(lines), said, "{lines}");
     }
@@ -230,11 +256,26 @@ fn keys_whose_feature_comes_later_are_refused_unless_at_their_default() {
 }
 
 #[test]
+fn following_of_other_servers_is_read() {
+    let following = |lines: &str| server(&format!("experimental {{ {lines} }}")).unwrap().settings.following;
+    let minutes = Duration::from_mins;
+    let default = FollowSettings { event_timeout: minutes(15), full_reload_interval: Duration::from_hours(24) };
+    assert_eq!(following(""), default);
+    let zero = "event_timeout = \"0\" full_cache_reload_interval = \"0s\"";
+    assert_eq!(following(zero), default);
+    let both = "event_timeout = \"3m\" full_cache_reload_interval = \"4m\"";
+    assert_eq!(following(both), FollowSettings { event_timeout: minutes(3), full_reload_interval: minutes(4) });
+    let old_name = "sql_transaction_timeout = \"2m\"";
+    assert_eq!(following(old_name), FollowSettings { event_timeout: minutes(2), ..default });
+}
+
+#[test]
 fn keys_without_effect_are_told() {
     let lines = r#"max_attested_node_info_staleness = "5s" ca_subject {}
-        experimental { events_based_cache = true cache_reload_interval = "1s" }"#;
+        experimental { events_based_cache = true cache_reload_interval = "1s" sql_transaction_timeout = "2m" }"#;
     let warnings = server(lines).unwrap().warnings.join("\n");
     for told in [
+        "experimental.sql_transaction_timeout is deprecated, use experimental.event_timeout instead",
         "max_attested_node_info_staleness has no effect",
         "experimental.cache_reload_interval has no effect",
         "experimental.events_based_cache has no effect",

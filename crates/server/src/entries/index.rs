@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use steeple_types::{AttestedNode, Entry, EntryId, SpiffeId};
+use steeple_types::{AttestedNode, Entry, EntryId, SpiffeId, TrustDomain};
+
+use super::state_hash::StateHash;
 
 /// Entries of the same parent or SPIFFE ID, in order of their IDs.
 type Siblings = BTreeMap<EntryId, Arc<Entry>>;
@@ -15,16 +17,19 @@ pub(crate) struct Index {
     children: HashMap<SpiffeId, Siblings>,
     by_spiffe_id: HashMap<SpiffeId, Siblings>,
     nodes: HashMap<SpiffeId, Arc<AttestedNode>>,
+    hash: StateHash,
 }
 
 impl Index {
     /// Puts an entry in the place of the one with its ID, or takes that out.
     pub(crate) fn apply_entry(&mut self, id: &EntryId, entry: Option<Entry>) {
         if let Some(old) = self.entries.remove(id) {
+            self.hash.toggle_entry(&old);
             remove(&mut self.children, &old.parent_id, id);
             remove(&mut self.by_spiffe_id, &old.spiffe_id, id);
         }
         if let Some(entry) = entry {
+            self.hash.toggle_entry(&entry);
             let entry = Arc::new(entry);
             self.children.entry(entry.parent_id.clone()).or_default().insert(id.clone(), Arc::clone(&entry));
             self.by_spiffe_id.entry(entry.spiffe_id.clone()).or_default().insert(id.clone(), Arc::clone(&entry));
@@ -34,10 +39,18 @@ impl Index {
 
     /// Puts a node in the place of the one with its ID, or takes that out.
     pub(crate) fn apply_node(&mut self, id: &SpiffeId, node: Option<AttestedNode>) {
-        match node {
-            Some(node) => self.nodes.insert(id.clone(), Arc::new(node)),
-            None => self.nodes.remove(id),
-        };
+        if let Some(old) = self.nodes.remove(id) {
+            self.hash.toggle_node(&old);
+        }
+        if let Some(node) = node {
+            self.hash.toggle_node(&node);
+            self.nodes.insert(id.clone(), Arc::new(node));
+        }
+    }
+
+    /// The hash over all records.
+    pub(crate) fn hash(&self) -> StateHash {
+        self.hash
     }
 
     /// The node `id`.
@@ -53,6 +66,11 @@ impl Index {
     /// How many entries there are.
     pub(crate) fn entry_count(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether an entry federates with a trust domain that is not among `known`.
+    pub(crate) fn federates_beyond(&self, known: &[TrustDomain]) -> bool {
+        self.entries.values().any(|entry| entry.federates_with.iter().any(|name| !known.contains(name)))
     }
 
     /// The entries of a SPIFFE ID.
@@ -221,5 +239,37 @@ mod tests {
         index.apply_entry(&direct, None);
         assert_eq!(names(&index, "/spire/agent/a"), Vec::<String>::new());
         assert!(index.authorized_entry(&agent, &EntryId::parse("alias").unwrap()).is_none());
+    }
+
+    #[test]
+    fn hash_is_that_of_the_records_whatever_happened_to_them() {
+        let (before, mut changed) = (index(), index());
+        assert_eq!(before.hash(), changed.hash());
+        assert_ne!(before.hash(), Index::default().hash());
+        let (direct, agent) = (EntryId::parse("direct").unwrap(), id("/spire/agent/a"));
+        let original = Entry::clone(&changed.entries[&direct]);
+        let mut hashes = vec![before.hash().to_string()];
+        for entry in [
+            Some(Entry { hint: "h".to_owned(), ..original.clone() }),
+            Some(Entry { dns_names: vec!["h".to_owned()], ..original.clone() }),
+            Some(Entry { revision_number: 1, ..original.clone() }),
+            Some(Entry { federates_with: vec![id("/x").trust_domain()], ..original.clone() }),
+            None,
+        ] {
+            changed.apply_entry(&direct, entry);
+            hashes.push(changed.hash().to_string());
+        }
+        changed.apply_entry(&direct, Some(original));
+        assert_eq!(changed.hash(), before.hash());
+        changed.apply_node(&agent, Some(node("/spire/agent/a", &["x:zone:1"])));
+        hashes.push(changed.hash().to_string());
+        changed.apply_node(&agent, None);
+        hashes.push(changed.hash().to_string());
+        changed.apply_node(&agent, Some(node("/spire/agent/a", &["x:zone:1", "x:rack:2"])));
+        assert_eq!(changed.hash(), before.hash());
+        let count = hashes.len();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count, "two states have the same hash");
     }
 }

@@ -12,6 +12,8 @@ use tracing::error;
 
 use crate::publishing::OwnChanges;
 
+/// How often bundles are read although nothing was written here, since other servers write them too.
+const RELOAD: Duration = Duration::from_secs(10);
 /// How long to wait after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -27,7 +29,7 @@ pub(crate) async fn load_bundles(store: &Store, trust_domains: Vec<TrustDomain>)
     load.await
 }
 
-/// Reads them anew after each write.
+/// Reads them anew after each write, and every ten seconds.
 pub(crate) async fn follow_bundles(
     store: Store,
     trust_domains: Vec<TrustDomain>,
@@ -37,7 +39,16 @@ pub(crate) async fn follow_bundles(
     shutdown: Shutdown,
 ) -> Result<(), String> {
     let mut revisions = store.revisions();
-    while let Some(Ok(())) = shutdown.until(revisions.changed()).await {
+    loop {
+        let told = async {
+            tokio::select! {
+                changed = revisions.changed() => changed.is_ok(),
+                () = clock.sleep(RELOAD) => true,
+            }
+        };
+        if shutdown.until(told).await != Some(true) {
+            return Ok(());
+        }
         match load_bundles(&store, trust_domains.clone()).await {
             Ok(loaded) => {
                 own.tell(&loaded);
@@ -50,5 +61,4 @@ pub(crate) async fn follow_bundles(
             }
         }
     }
-    Ok(())
 }

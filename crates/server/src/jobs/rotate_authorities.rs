@@ -1,5 +1,5 @@
 //! Owns the authorities: rotates them when it is time, looked at every ten seconds, when somebody asks for it, and when one
-//! above them was tainted.
+//! above them was tainted; follows the bundle of the upstream authority.
 
 use std::time::Duration;
 
@@ -25,9 +25,13 @@ pub(crate) struct RotateAuthorities {
     pub(crate) inbox: mpsc::Receiver<Asked>,
     /// The own bundle.
     pub(crate) own: watch::Receiver<Option<Bundle>>,
+    /// The bundle as the upstream authority has it.
+    pub(crate) upstream: watch::Receiver<Option<Bundle>>,
     /// Tells how many times in a row rotation has failed.
     pub(crate) failures: watch::Sender<u32>,
     pub(crate) clock: Clock,
+    /// Whether taking over the upstream authority's bundle has failed, and is to be tried again.
+    pub(crate) is_behind: bool,
 }
 
 /// What there is to do.
@@ -35,6 +39,7 @@ enum Turn {
     Time,
     Asked(Asked),
     BundleChanged,
+    UpstreamChanged,
 }
 
 pub(crate) async fn rotate_authorities(mut job: RotateAuthorities, shutdown: Shutdown) -> Result<(), String> {
@@ -52,6 +57,9 @@ pub(crate) async fn rotate_authorities(mut job: RotateAuthorities, shutdown: Shu
                 // What fails is due again when the time comes.
                 let _told = job.follow().await;
             }
+            Turn::UpstreamChanged => {
+                let _told = job.follow_upstream().await;
+            }
         }
     }
     Ok(())
@@ -64,6 +72,7 @@ impl RotateAuthorities {
             biased;
             Some(asked) = self.inbox.recv() => Turn::Asked(asked),
             Ok(()) = self.own.changed() => Turn::BundleChanged,
+            Ok(()) = self.upstream.changed() => Turn::UpstreamChanged,
             () = self.clock.sleep_until(next) => Turn::Time,
         }
     }
@@ -71,6 +80,7 @@ impl RotateAuthorities {
     /// Does what is due, and counts whether it worked.
     async fn look(&mut self) {
         let followed = self.follow().await;
+        let followed = (!self.is_behind || self.follow_upstream().await) && followed;
         let worked = self.keeper.step().await.is_ok() && followed;
         self.failures.send_modify(|failures| *failures = if worked { 0 } else { failures.saturating_add(1) });
     }
@@ -82,6 +92,17 @@ impl RotateAuthorities {
         if let Err(error) = &followed {
             error!(%error, subsystem_name = "ca_manager", "Failed to force intermediate bundle rotation");
         }
+        followed.is_ok()
+    }
+
+    /// Takes over the bundle of the upstream authority; tells whether that worked.
+    async fn follow_upstream(&mut self) -> bool {
+        let Some(bundle) = self.upstream.borrow_and_update().clone() else { return true };
+        let followed = self.keeper.upstream_changed(bundle).await;
+        if let Err(error) = &followed {
+            error!(%error, subsystem_name = "ca_manager", "Failed to take over the bundle of the upstream authority");
+        }
+        self.is_behind = followed.is_err();
         followed.is_ok()
     }
 }

@@ -13,9 +13,12 @@ use steeple_crypto::x509::Certificate;
 use steeple_runtime::Shutdown;
 use steeple_types::{Bundle, TrustDomain};
 use tokio::sync::watch;
+use tonic::Code;
 use tracing::{debug, error, info};
 
 use crate::identity::ServerIdentity;
+use crate::metrics::X509_SVID_SIGNED;
+use crate::parts::CallMetrics;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -27,11 +30,20 @@ pub(crate) struct Ingredients {
     pub(crate) ttl: Duration,
     pub(crate) issuers: Issuers,
     pub(crate) audit: Audit,
+    pub(crate) metrics: Arc<dyn CallMetrics>,
     pub(crate) clock: Clock,
 }
 
 /// Issues the server's SVID.
 pub(crate) async fn server_svid(from: &Ingredients) -> Result<ServerIdentity, String> {
+    let began = from.clock.monotonic();
+    let issued = issue(from).await;
+    let code = if issued.is_ok() { Code::Ok } else { Code::Unknown };
+    from.metrics.job("svid_rotate", &[], code, from.clock.monotonic().saturating_sub(began));
+    issued
+}
+
+async fn issue(from: &Ingredients) -> Result<ServerIdentity, String> {
     debug!(subsystem_name = "svid_rotator", "Rotating server SVID");
     let kind = from.key_type;
     let key = tokio::task::spawn_blocking(move || PrivateKey::generate(kind)).await;
@@ -55,6 +67,7 @@ pub(crate) async fn server_svid(from: &Ingredients) -> Result<ServerIdentity, St
     };
     from.audit.record(issued_at, Actor::Server, event).await.map_err(|error| error.to_string())?;
     let svid = prepared.sign().await.map_err(|error| error.to_string())?;
+    from.metrics.count(X509_SVID_SIGNED, &[]);
     let pkcs8 = key.to_pkcs8().map_err(|error| error.to_string())?;
     let key = certified_key(&svid.chain, &pkcs8).map_err(|error| error.to_string())?;
     debug!(

@@ -73,3 +73,17 @@ async fn pages_end_with_an_empty_one() {
     let (third, end) = page(token).await;
     assert_eq!((first, second, third, end.as_str()), (1, 1, 0, ""));
 }
+
+#[tokio::test]
+async fn empty_set_of_selectors_is_refused() {
+    let bench = Bench::new().await;
+    let selectors = Some(types::SelectorMatch::default());
+    let filter = pb::list_agents_request::Filter { by_selector_match: selectors.clone(), ..Default::default() };
+    let request = pb::ListAgentsRequest { filter: Some(filter), ..Default::default() };
+    let listed = refused(bench.local().agent().list_agents(request).await);
+    assert_eq!(listed, (Code::Internal, "failed to list agents: cannot list by empty selectors set".to_owned()));
+    let filter = pb::count_agents_request::Filter { by_selector_match: selectors, ..Default::default() };
+    let request = pb::CountAgentsRequest { filter: Some(filter) };
+    let counted = refused(bench.local().agent().count_agents(request).await);
+    assert_eq!(counted, (Code::Internal, "failed to count agents: cannot list by empty selectors set".to_owned()));
+}

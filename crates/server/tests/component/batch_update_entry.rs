@@ -37,7 +37,7 @@ async fn mask_keeps_the_rest_and_what_it_leaves_out_is_not_looked_at() {
     let change = types::Entry {
         id: entry.id.clone(),
         hint: "external".to_owned(),
-        dns_names: vec!["not a name".to_owned()],
+        dns_names: vec!["not..a-name".to_owned()],
         jwt_svid_ttl: -5,
         ..Default::default()
     };

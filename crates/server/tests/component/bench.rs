@@ -1,5 +1,6 @@
 //! What the tests share: a server with its parts, and callers.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,14 @@ use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use steeple_runtime::Shutdown;
-use steeple_server::{CallMetrics, LogControl, Parts, RateSettings, Row, Server, ServerError, Settings};
+use steeple_server::{
+    CallMetrics, FollowSettings, LogControl, Parts, RateSettings, Row, Server, ServerError, Settings,
+};
 use steeple_store::Store;
 use steeple_store_sql::{SqlBackend, SqlConfig};
 use steeple_telemetry::Level;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::codegen::{InterceptedService, http};
 use tonic::{Code, Request, Status};
@@ -67,13 +71,51 @@ impl Recorder for Recorded {
     }
 }
 
-/// Calls that were counted.
+/// What was counted.
 #[derive(Default)]
-pub(crate) struct Counted(pub(crate) Mutex<Vec<(String, Code)>>);
+pub(crate) struct Counted {
+    pub(crate) calls: Mutex<Vec<(String, Code)>>,
+    jobs: watch::Sender<Vec<(String, Code)>>,
+    events: Mutex<Vec<String>>,
+    pub(crate) gauges: Mutex<BTreeMap<String, f64>>,
+}
+
+impl Counted {
+    /// Waits until a job has ended so often; yields how.
+    pub(crate) async fn jobs(&self, key: &str, count: usize) -> Vec<Code> {
+        let of_job = |ended: &[(String, Code)]| {
+            ended.iter().filter(|(name, _)| name == key).map(|(_, code)| *code).collect::<Vec<_>>()
+        };
+        let mut ended = self.jobs.subscribe();
+        let ended = ended.wait_for(|ended| of_job(ended).len() >= count).await.unwrap();
+        of_job(&ended)
+    }
+
+    /// How often something has happened.
+    pub(crate) fn events(&self, key: &str) -> usize {
+        self.events.lock().iter().filter(|name| *name == key).count()
+    }
+}
 
 impl CallMetrics for Counted {
     fn rpc(&self, row: &Row, code: Code, _elapsed: Duration) {
-        self.0.lock().push((row.metric(), code));
+        self.calls.lock().push((row.metric(), code));
+    }
+
+    fn turn(&self, row: &Row, code: Code, _elapsed: Duration) {
+        self.calls.lock().push((row.turn_metric(), code));
+    }
+
+    fn job(&self, key: &str, _labels: &[(&'static str, String)], code: Code, _elapsed: Duration) {
+        self.jobs.send_modify(|ended| ended.push((key.to_owned(), code)));
+    }
+
+    fn count(&self, key: &str, _labels: &[(&'static str, String)]) {
+        self.events.lock().push(key.to_owned());
+    }
+
+    fn gauge(&self, key: &str, _labels: &[(&'static str, String)], value: f64) {
+        self.gauges.lock().insert(key.to_owned(), value);
     }
 
     fn render(&self) -> String {
@@ -107,6 +149,13 @@ impl Bench {
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (clock, hand) = Clock::manual(START.parse().unwrap());
         Self::over(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, change).await
+    }
+
+    /// The same, if it starts.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Result<Self, ServerError> {
+        let (clock, hand) = Clock::manual(START.parse().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        Self::start(folder, Arc::default(), clock, hand, |settings, _| change(settings)).await
     }
 
     /// The same server after a stop and a start.
@@ -158,6 +207,7 @@ impl Bench {
         let (recorded, counted) = (Arc::new(Recorded::default()), Arc::new(Counted::default()));
         let mut settings = settings(&folder);
         let mut parts = Parts {
+            host: "host".to_owned(),
             clock: clock.clone(),
             store: store.clone(),
             key_manager: keys.clone(),
@@ -170,8 +220,24 @@ impl Bench {
             metrics: counted.clone(),
         };
         change(&mut settings, &mut parts);
+        let store = parts.store.clone();
         let server = Server::new(settings, parts).await?;
         Ok(Self { server, store, hand, clock, recorded, counted, keys, folder })
+    }
+
+    /// Another server on the same datastore, with keys of its own.
+    pub(crate) async fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = self.other_server();
+        let add = |_: &mut Settings, parts: &mut Parts| parts.store = store;
+        Self::start(folder, Arc::default(), self.clock.clone(), self.hand.clone(), add).await.unwrap()
+    }
+
+    /// The same datastore as another server has it: writes of this one are not told to the other.
+    pub(crate) fn other_server(&self) -> Store {
+        let database = SqlConfig::sqlite(self.folder.path().join("db.sqlite3").to_str().unwrap());
+        let backend = SqlBackend::open(&database, self.clock.clone()).unwrap();
+        Store::new(Arc::new(backend), self.clock.clone(), Arc::new(|_, _, _| {}))
     }
 
     /// Calls by a process on the private socket.
@@ -327,6 +393,10 @@ fn settings(folder: &TempDir) -> Settings {
         agent_spiffe_id_as_selector: false,
         prune_nodes: None,
         prune_events_older_than: Duration::from_hours(12),
+        trusted_proxies: steeple_net::TrustedProxies::default(),
+        key_exchange: steeple_crypto::tls::KeyExchange::Any,
+        following: FollowSettings::default(),
+        federation: steeple_server::FederationSettings::default(),
         health: None,
         prometheus: None,
     }

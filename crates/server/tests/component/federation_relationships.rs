@@ -76,11 +76,3 @@ async fn bad_relationships_are_refused_by_name() {
         assert_eq!(create(&bench, asked).await, (3, text));
     }
 }
-
-#[tokio::test]
-async fn refresh_knows_no_relationship_yet() {
-    let bench = Bench::new().await;
-    let request = pb::RefreshBundleRequest { trust_domain: "other.example".to_owned() };
-    let text = "no relationship with trust domain \"other.example\"".to_owned();
-    assert_eq!(refused(bench.local().trust_domain().refresh_bundle(request).await), (Code::NotFound, text));
-}

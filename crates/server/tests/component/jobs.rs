@@ -23,7 +23,7 @@ async fn expired_entries_are_pruned() {
     revisions.mark_unchanged();
     let shutdown = Shutdown::new();
     let watch = async {
-        hand.wait_for_sleepers(6).await;
+        hand.wait_for_sleepers(9).await;
         hand.advance(Duration::from_mins(6));
         revisions.changed().await.unwrap();
         let count = calls.entry().count_entries(CountEntriesRequest::default()).await.unwrap().into_inner().count;
@@ -43,7 +43,7 @@ async fn authorities_rotate_in_time() {
     revisions.mark_unchanged();
     let shutdown = Shutdown::new();
     let watch = async {
-        hand.wait_for_sleepers(6).await;
+        hand.wait_for_sleepers(9).await;
         hand.advance(Duration::from_hours(13));
         loop {
             revisions.changed().await.unwrap();

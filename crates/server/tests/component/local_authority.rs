@@ -134,8 +134,15 @@ async fn requests_that_do_not_fit_are_refused_in_the_words_of_spire() {
         assert_eq!(refused(service.taint_x509_upstream_authority(taint).await), unfit);
         let revoke = pb::RevokeX509UpstreamAuthorityRequest { subject_key_id: "nope".to_owned() };
         assert_eq!(refused(service.revoke_x509_upstream_authority(revoke).await), unfit);
-        let wit = refused(service.get_wit_authority_state(pb::GetWitAuthorityStateRequest {}).await);
-        assert_eq!(wit, (Code::Unimplemented, "WIT-SVID functionality is not yet implemented".to_owned()));
+        let wit = [
+            refused(service.get_wit_authority_state(pb::GetWitAuthorityStateRequest::default()).await),
+            refused(service.prepare_wit_authority(pb::PrepareWitAuthorityRequest::default()).await),
+            refused(service.activate_wit_authority(pb::ActivateWitAuthorityRequest::default()).await),
+            refused(service.taint_wit_authority(pb::TaintWitAuthorityRequest::default()).await),
+            refused(service.revoke_wit_authority(pb::RevokeWitAuthorityRequest::default()).await),
+        ];
+        let text = "WIT-SVID functionality is not yet implemented";
+        assert!(wit.iter().all(|refusal| *refusal == (Code::Unimplemented, text.to_owned())), "{wit:?}");
     };
     serve(bench.server, drive).await;
 }
@@ -191,9 +198,9 @@ async fn svid_of_the_server_is_replaced_when_its_authority_is_tainted_and_not_be
         service.activate_x509_authority(request).await.unwrap();
         let pass = async || {
             // The job sleeps again once it has looked.
-            hand.wait_for_sleepers(6).await;
+            hand.wait_for_sleepers(9).await;
             hand.advance(Duration::from_secs(6));
-            hand.wait_for_sleepers(6).await;
+            hand.wait_for_sleepers(9).await;
         };
         pass().await;
         pass().await;

@@ -29,9 +29,7 @@ fn new_root(folder: &Path, name: &str) -> String {
         dns_names: &[],
         signature: key.public_key().certificate_signature().unwrap(),
     };
-    let unsigned = template.encode();
-    let signature = key.sign(unsigned.algorithm(), unsigned.to_be_signed()).unwrap();
-    let certificate = unsigned.finish(&signature);
+    let certificate = template.encode().sign(&key).unwrap();
     std::fs::write(folder.join("ca.crt"), pem::encode("CERTIFICATE", &certificate)).unwrap();
     std::fs::write(folder.join("ca.key"), pem::encode("PRIVATE KEY", &key.to_pkcs8().unwrap())).unwrap();
     hex::encode(Certificate::from_der(&certificate).unwrap().subject_key_id())

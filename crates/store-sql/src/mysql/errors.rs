@@ -3,6 +3,8 @@
 use mysql_async::Error;
 use steeple_store::{ErrorClass, StoreError};
 
+use crate::pool::{self, lost};
+
 /// What an error says, and whether its connection is of no use any more.
 pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
     let Error::Server(answer) = error else {
@@ -45,16 +47,10 @@ pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
 }
 
 /// The error of a server that can't be reached, or that refused to talk.
-pub(super) fn unreachable(error: &Error, place: &str) -> StoreError {
+pub(super) fn unconnected(error: &Error, place: &str) -> StoreError {
     if matches!(error, Error::Server(_)) {
         let (error, _) = judge(error, place);
         return StoreError { transient: false, ..error };
     }
-    let message = format!("datastore-sql: the database (\"{place}\") can't be reached: {error}");
-    StoreError::new(ErrorClass::Unavailable, message)
-}
-
-/// The error of a connection that broke off: the transaction is worth repeating on another one.
-pub(super) fn lost(place: &str, reason: &str) -> StoreError {
-    StoreError::busy(format!("datastore-sql: the connection to the database (\"{place}\") was lost: {reason}"))
+    pool::unreachable(place, error)
 }

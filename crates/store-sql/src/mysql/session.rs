@@ -7,33 +7,19 @@ use mysql_async::{Conn, DriverError, Error, Params};
 use steeple_clock::{Clock, Elapsed};
 use steeple_store::{ErrorClass, StoreError};
 
-use super::errors::{judge, lost, unreachable};
+use super::errors::{judge, unconnected};
 use super::target::Target;
 use super::values::{MySqlRow, to_wire};
 use crate::connection::{Connection, Result, Row, Value, unexpected};
 use crate::dialect::Dialect;
-use crate::pool::{Access, BEGIN, Connect, SCHEMA, STATEMENT, Session as PoolSession, uncertain};
+use crate::pool::{
+    Access, BEGIN, CONNECT, Connect, GOODBYE, SCHEMA, STATEMENT, Session as PoolSession, lost, uncertain, unreachable,
+};
 use crate::waiter::Waiter;
-
-/// Longest wait for a connection, unless the connection string says otherwise.
-const CONNECT: Duration = Duration::from_secs(30);
-/// Longest wait for the end of a connection.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Connects to `target`.
 pub(crate) fn connector(target: Target, clock: Clock) -> Box<dyn Connect> {
-    Box::new(Connector { target, clock })
-}
-
-struct Connector {
-    target: Target,
-    clock: Clock,
-}
-
-impl Connect for Connector {
-    fn connect(&self) -> Result<Box<dyn PoolSession>> {
-        Ok(Box::new(Session::open(&self.target, self.clock.clone())?))
-    }
+    Box::new(move || Ok(Box::new(Session::open(&target, clock.clone())?) as _))
 }
 
 /// A connection to MySQL.
@@ -73,10 +59,7 @@ impl Session {
     /// [`StoreError`] that names the server and the way out.
     pub(crate) fn open(target: &Target, clock: Clock) -> Result<Self> {
         let place = target.place();
-        let refused = |reason: String| {
-            let message = format!("datastore-sql: the database (\"{place}\") can't be reached: {reason}");
-            StoreError::new(ErrorClass::Unavailable, message)
-        };
+        let refused = |reason: String| unreachable(&place, reason);
         let waiter = Waiter::new(clock).map_err(|error| refused(error.to_string()))?;
         let limit = target.connect_timeout().unwrap_or(CONNECT);
         let connect = |with_tls| -> Result<std::result::Result<Conn, Error>> {
@@ -92,7 +75,7 @@ impl Session {
         {
             connected = connect(false)?;
         }
-        let driver = connected.map_err(|error| unreachable(&error, &place))?;
+        let driver = connected.map_err(|error| unconnected(&error, &place))?;
         let patience = target.read_timeout();
         let limit = patience.unwrap_or(STATEMENT);
         Ok(Self { waiter, driver: Some(driver), patience, limit, writes: false, is_broken: false, place })

@@ -5,6 +5,8 @@ use std::error::Error as _;
 use steeple_store::{ErrorClass, StoreError};
 use tokio_postgres::Error;
 
+use crate::pool::{self, lost};
+
 /// What an error says, and whether its connection is of no use any more.
 pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
     let Some(answer) = error.as_db_error() else {
@@ -37,18 +39,12 @@ pub(super) fn judge(error: &Error, place: &str) -> (StoreError, bool) {
 }
 
 /// The error of a server that can't be reached, or that refused to talk.
-pub(super) fn unreachable(error: &Error, place: &str) -> StoreError {
+pub(super) fn unconnected(error: &Error, place: &str) -> StoreError {
     if error.as_db_error().is_some() {
         let (error, _) = judge(error, place);
         return StoreError { transient: false, ..error };
     }
-    let message = format!("datastore-sql: the database (\"{place}\") can't be reached: {}", reason(error));
-    StoreError::new(ErrorClass::Unavailable, message)
-}
-
-/// The error of a connection that broke off: the transaction is worth repeating on another one.
-pub(super) fn lost(place: &str, reason: &str) -> StoreError {
-    StoreError::busy(format!("datastore-sql: the connection to the database (\"{place}\") was lost: {reason}"))
+    pool::unreachable(place, reason(error))
 }
 
 /// The error with its causes, as far as it does not name them itself.

@@ -13,21 +13,18 @@ use steeple_store::{ErrorClass, StoreError};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Error, Socket, Statement};
 
-use super::errors::{judge, lost, unreachable};
+use super::errors::{judge, unconnected};
 use super::secure::{Stream, Tls};
 use super::target::Target;
 use super::values::PostgresRow;
 use crate::connection::{Connection, Result, Row, Value, unexpected};
 use crate::dialect::Dialect;
 use crate::pool::{
-    Access, BEGIN, Connect, LOCK, SCHEMA, SCHEMA_LOCK, SILENCE, STATEMENT, Session as PoolSession, uncertain,
+    Access, BEGIN, CONNECT, Connect, GOODBYE, LOCK, SCHEMA, SCHEMA_LOCK, SILENCE, STATEMENT, Session as PoolSession,
+    lost, uncertain, unreachable,
 };
 use crate::waiter::Waiter;
 
-/// Longest wait for a connection, unless the connection string says otherwise.
-const CONNECT: Duration = Duration::from_secs(30);
-/// Longest wait for the end of a connection.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// After how long a silent connection is tested, how often, and how many times, so that a server that is gone is found out.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
 /// Prepared statements that a connection keeps.
@@ -35,18 +32,7 @@ const STATEMENTS: usize = 100;
 
 /// Connects to `target`.
 pub(crate) fn connector(target: Target, clock: Clock) -> Box<dyn Connect> {
-    Box::new(Connector { target, clock })
-}
-
-struct Connector {
-    target: Target,
-    clock: Clock,
-}
-
-impl Connect for Connector {
-    fn connect(&self) -> Result<Box<dyn PoolSession>> {
-        Ok(Box::new(Session::open(&self.target, self.clock.clone())?))
-    }
+    Box::new(move || Ok(Box::new(Session::open(&target, clock.clone())?) as _))
 }
 
 /// A connection to PostgreSQL.
@@ -71,17 +57,14 @@ impl Session {
     /// [`StoreError`] that names the server and the way out.
     pub(crate) fn open(target: &Target, clock: Clock) -> Result<Self> {
         let place = target.place();
-        let refused = |reason: String| {
-            let message = format!("datastore-sql: the database (\"{place}\") can't be reached: {reason}");
-            StoreError::new(ErrorClass::Unavailable, message)
-        };
+        let refused = |reason: String| unreachable(&place, reason);
         let waiter = Waiter::new(clock).map_err(|error| refused(error.to_string()))?;
         let tls = Tls::new(target).map_err(refused)?;
         let limit = target.connect_timeout.unwrap_or(CONNECT);
         let connected = waiter.wait(limit, async { config(target).connect(tls).await });
         let (client, connection) = connected
             .map_err(|_| refused(format!("no answer within {} s", limit.as_secs())))?
-            .map_err(|error| unreachable(&error, &place))?;
+            .map_err(|error| unconnected(&error, &place))?;
         let wire = Wire { connection, has_ended: false };
         Ok(Self {
             waiter,

@@ -6,8 +6,8 @@ use steeple_proto::spire::common as pb;
 use steeple_store::{Page, Paged};
 use steeple_types::{Bundle, JwtAuthority, TrustDomain, X509Authority};
 
-use super::{trust_domain, unreadable};
-use crate::connection::{Connection, Result, Row, all, first, number};
+use super::{readable_rows, trust_domain, unreadable};
+use crate::connection::{Connection, Result, Row, first, number};
 use crate::filters::Conditions;
 use crate::{paging, time};
 
@@ -20,8 +20,13 @@ pub(crate) fn list(connection: &mut dyn Connection, page: &Page) -> Result<Paged
     let mut conditions = Conditions::new(connection.dialect());
     let limit = paging::limit(&mut conditions, page, "id")?;
     let statement = format!("SELECT id, trust_domain, data FROM bundles{}{limit}", conditions.sql());
-    let rows = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;
-    Ok(paging::paged(rows, page))
+    Ok(paging::paged(readable_rows(connection, &statement, conditions.values(), read)?, page))
+}
+
+pub(crate) fn names(connection: &mut dyn Connection) -> Result<Vec<TrustDomain>> {
+    let statement = "SELECT id, trust_domain FROM bundles ORDER BY id";
+    let rows = readable_rows(connection, statement, &[], |row| trust_domain(row.text(1)?, "bundle", row.text(1)?))?;
+    Ok(rows.passing_over().into_iter().map(|(_, name)| name).collect())
 }
 
 pub(crate) fn count(connection: &mut dyn Connection) -> Result<u64> {

@@ -1,13 +1,15 @@
 //! Reads of registration entries: `registered_entries`, `selectors`, `dns_names`, `federated_registration_entries`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use prost::Message;
 use steeple_proto::spire::common::registration_entry::AdditionalAttributes;
-use steeple_store::{EntryFilter, Page, Paged};
+use steeple_store::{EntryFilter, ErrorClass, Page, Paged, StoreError};
 use steeple_types::{Entry, EntryId, Selector, SelectorSet, TrustDomain};
 
 use super::children::chunks;
-use super::{spiffe_id, trust_domain, unreadable};
+use super::{Rows, readable, readable_rows, spiffe_id, trust_domain, unreadable};
 use crate::connection::{Connection, Result, Row, Value, all, number};
 use crate::filters::{Conditions, of_entries};
 use crate::{paging, time};
@@ -21,7 +23,11 @@ const PRUNE_BATCH: usize = 10_000;
 pub(crate) fn by_id(connection: &mut dyn Connection, id: &EntryId) -> Result<Option<Entry>> {
     let conditions = Conditions::exactly(connection.dialect(), "entry_id", id.as_str());
     let lock = connection.lock();
-    Ok(load(connection, &conditions, lock)?.pop().map(|(_, entry)| entry))
+    let mut found = load(connection, &conditions, lock)?;
+    match found.unreadable.pop() {
+        Some(error) => Err(error),
+        None => Ok(found.records.pop().map(|(_, entry)| entry)),
+    }
 }
 
 pub(crate) fn list(connection: &mut dyn Connection, filter: &EntryFilter, page: &Page) -> Result<Paged<Entry>> {
@@ -53,7 +59,7 @@ pub(crate) fn similar(connection: &mut dyn Connection, entry: &Entry) -> Result<
     for chunk in chunks(&rows, "id") {
         let mut conditions = Conditions::new(connection.dialect());
         conditions.add(chunk.condition.clone(), chunk.values.iter().cloned());
-        let found = load(connection, &conditions, " ORDER BY id")?;
+        let found = load(connection, &conditions, " ORDER BY id")?.passing_over();
         if let Some((_, similar)) = found.into_iter().find(|(_, found)| found.is_similar(entry)) {
             return Ok(Some(similar));
         }
@@ -65,7 +71,7 @@ pub(crate) fn expired_before(connection: &mut dyn Connection, time: Timestamp) -
     let mut conditions = Conditions::new(connection.dialect());
     conditions.add("expiry <> 0", []);
     conditions.add("expiry < ?", [time.as_second().into()]);
-    let found = load(connection, &conditions, &format!(" ORDER BY id LIMIT {PRUNE_BATCH}"))?;
+    let found = load(connection, &conditions, &format!(" ORDER BY id LIMIT {PRUNE_BATCH}"))?.passing_over();
     Ok(found.into_iter().map(|(_, entry)| entry).collect())
 }
 
@@ -73,24 +79,30 @@ pub(crate) fn federating_with(connection: &mut dyn Connection, trust_domain: &Tr
     let statement = "SELECT E.entry_id FROM registered_entries E \
                      INNER JOIN federated_registration_entries F ON F.registered_entry_id = E.id \
                      INNER JOIN bundles B ON B.id = F.bundle_id WHERE B.trust_domain = ? ORDER BY E.id";
-    all(connection, statement, &[trust_domain.id_string().into()], |row| entry_id(row.text(0)?))
+    let ids = all(connection, statement, &[trust_domain.id_string().into()], |row| readable(entry_id(row.text(0)?)))?;
+    Ok(ids.into_iter().flatten().collect())
 }
 
-/// Loads the entries that meet `conditions`, each with the ID of its row.
-fn load(connection: &mut dyn Connection, conditions: &Conditions<'_>, end: &str) -> Result<Vec<(i64, Entry)>> {
+/// Loads the entries that meet `conditions`.
+///
+/// An entry of which a part makes no sense is left out whole: without one of its selectors it would be for more workloads.
+fn load(connection: &mut dyn Connection, conditions: &Conditions<'_>, end: &str) -> Result<Rows<Entry>> {
     let statement = format!("SELECT {COLUMNS} FROM registered_entries{}{end}", conditions.sql());
-    let mut entries = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;
+    let mut rows = readable_rows(connection, &statement, conditions.values(), read)?;
+    let entries = &mut rows.records;
     let ids: Vec<i64> = entries.iter().map(|(id, _)| *id).collect();
-    attach_selectors(connection, &ids, &mut entries)?;
-    attach(connection, &ids, &mut entries, DNS_NAMES, &mut |entry, row| {
+    let mut spoiled = attach_selectors(connection, &ids, entries)?;
+    spoiled.extend(attach(connection, &ids, entries, DNS_NAMES, &mut |entry, row| {
         entry.dns_names.push(row.text(1)?.to_owned());
         Ok(())
-    })?;
-    attach(connection, &ids, &mut entries, TRUST_DOMAINS, &mut |entry, row| {
+    })?);
+    spoiled.extend(attach(connection, &ids, entries, TRUST_DOMAINS, &mut |entry, row| {
         entry.federates_with.push(trust_domain(row.text(1)?, "entry", entry.id.as_str())?);
         Ok(())
-    })?;
-    Ok(entries)
+    })?);
+    entries.retain(|(row, _)| !spoiled.contains_key(row));
+    rows.unreadable.extend(spoiled.into_values());
+    Ok(rows)
 }
 
 /// Where children of entries are: their owner's column, the statement up to `WHERE`, and their order.
@@ -120,13 +132,18 @@ const SELECTORS: Children = Children {
     order: "registered_entry_id, type, value",
 };
 
+/// Why entries can't be read, by the IDs of their rows.
+type Spoiled = BTreeMap<i64, StoreError>;
+
+/// Adds children to their entries; yields the entries with children that make no sense.
 fn attach(
     connection: &mut dyn Connection,
     ids: &[i64],
     entries: &mut [(i64, Entry)],
     children: Children,
     add: &mut dyn FnMut(&mut Entry, &dyn Row) -> Result<()>,
-) -> Result<()> {
+) -> Result<Spoiled> {
+    let mut spoiled = Spoiled::new();
     let mut rest = entries;
     for chunk in chunks(ids, children.owner) {
         let (owners, after) = rest.split_at_mut(chunk.ids.len().min(rest.len()));
@@ -136,18 +153,24 @@ fn attach(
             .place(row.integer(0)?)
             .and_then(|place| owners.get_mut(place))
         {
-            Some((_, entry)) => add(entry, row),
+            Some((id, entry)) => match add(entry, row) {
+                Err(error) if error.class == ErrorClass::Unreadable => {
+                    spoiled.insert(*id, error);
+                    Ok(())
+                }
+                added => added,
+            },
             None => Ok(()),
         })?;
         rest = after;
     }
-    Ok(())
+    Ok(spoiled)
 }
 
 /// Selector sets are built at once from their members, so these are gathered first.
-fn attach_selectors(connection: &mut dyn Connection, ids: &[i64], entries: &mut [(i64, Entry)]) -> Result<()> {
+fn attach_selectors(connection: &mut dyn Connection, ids: &[i64], entries: &mut [(i64, Entry)]) -> Result<Spoiled> {
     let mut gathered: Vec<(EntryId, Vec<Selector>)> = Vec::new();
-    attach(connection, ids, entries, SELECTORS, &mut |entry, row| {
+    let spoiled = attach(connection, ids, entries, SELECTORS, &mut |entry, row| {
         let selector =
             Selector::new(row.text(1)?, row.text(2)?).map_err(|error| unreadable("entry", entry.id.as_str(), error))?;
         match gathered.last_mut() {
@@ -162,7 +185,7 @@ fn attach_selectors(connection: &mut dyn Connection, ids: &[i64], entries: &mut 
             entry.selectors = SelectorSet::from_iter(selectors);
         }
     }
-    Ok(())
+    Ok(spoiled)
 }
 
 fn read(row: &dyn Row) -> Result<Entry> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use steeple_store::{NodeFilter, Page, Paged};
 use steeple_types::{AttestedNode, Selector, SelectorSet, SpiffeId};
 
-use super::{spiffe_id, unreadable};
+use super::{readable, readable_rows, spiffe_id, unreadable};
 use crate::connection::{Connection, Result, Row, Value, all, first, number};
 use crate::filters::{Conditions, of_nodes};
 use crate::paging;
@@ -27,15 +27,15 @@ pub(crate) fn list(connection: &mut dyn Connection, filter: &NodeFilter, page: &
     let mut conditions = of_nodes(connection.dialect(), filter);
     let limit = paging::limit(&mut conditions, page, "id")?;
     let statement = format!("SELECT {COLUMNS} FROM attested_node_entries{}{limit}", conditions.sql());
-    let mut nodes = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;
-    if nodes.len() < MANY {
-        for (_, node) in &mut nodes {
+    let mut rows = readable_rows(connection, &statement, conditions.values(), read)?;
+    if rows.records.len() < MANY {
+        for (_, node) in &mut rows.records {
             node.selectors = selectors(connection, &node.id)?;
         }
     } else {
-        attach_all_selectors(connection, &mut nodes)?;
+        attach_all_selectors(connection, &mut rows.records)?;
     }
-    Ok(paging::paged(nodes, page))
+    Ok(paging::paged(rows, page))
 }
 
 pub(crate) fn count(connection: &mut dyn Connection, filter: &NodeFilter) -> Result<u64> {
@@ -105,14 +105,15 @@ fn remove_selectors(connection: &mut dyn Connection, id: &SpiffeId) -> Result<()
 fn selectors(connection: &mut dyn Connection, id: &SpiffeId) -> Result<SelectorSet> {
     let conditions = of_id(connection, id);
     let statement = format!("SELECT spiffe_id, type, value FROM node_resolver_map_entries{}", conditions.sql());
-    Ok(SelectorSet::from_iter(all(connection, &statement, conditions.values(), selector)?))
+    let selectors = all(connection, &statement, conditions.values(), |row| readable(selector(row)))?;
+    Ok(selectors.into_iter().flatten().collect())
 }
 
 fn attach_all_selectors(connection: &mut dyn Connection, nodes: &mut [(i64, AttestedNode)]) -> Result<()> {
     let mut selectors = std::collections::HashMap::<String, Vec<Selector>>::new();
     let statement = "SELECT spiffe_id, type, value FROM node_resolver_map_entries";
     connection.query(statement, &[], &mut |row| {
-        let selector = selector(row)?;
+        let Some(selector) = readable(selector(row))? else { return Ok(()) };
         let id = row.text(0)?;
         match selectors.get_mut(id) {
             Some(known) => known.push(selector),
@@ -128,6 +129,7 @@ fn attach_all_selectors(connection: &mut dyn Connection, nodes: &mut [(i64, Atte
     Ok(())
 }
 
+/// Without one that makes no sense a node has fewer selectors, and no more entries are for it.
 fn selector(row: &dyn Row) -> Result<Selector> {
     Selector::new(row.text(1)?, row.text(2)?)
         .map_err(|error| unreadable("node", row.text(0).unwrap_or_default(), error))

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use steeple_store::{Page, Paged};
 use steeple_types::{EndpointProfile, FederationRelationship, TrustDomain};
 
-use super::{spiffe_id, trust_domain, unreadable};
-use crate::connection::{Connection, Result, Row, Value, all, first};
+use super::{readable_rows, spiffe_id, trust_domain, unreadable};
+use crate::connection::{Connection, Result, Row, Value, first};
 use crate::filters::Conditions;
 use crate::paging;
 
@@ -24,8 +24,7 @@ pub(crate) fn list(connection: &mut dyn Connection, page: &Page) -> Result<Paged
     let mut conditions = Conditions::new(connection.dialect());
     let limit = paging::limit(&mut conditions, page, "id")?;
     let statement = format!("SELECT {COLUMNS} FROM federated_trust_domains{}{limit}", conditions.sql());
-    let rows = all(connection, &statement, conditions.values(), |row| Ok((row.integer(0)?, read(row)?)))?;
-    Ok(paging::paged(rows, page))
+    Ok(paging::paged(readable_rows(connection, &statement, conditions.values(), read)?, page))
 }
 
 pub(crate) fn put(

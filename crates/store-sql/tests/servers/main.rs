@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod access;
+mod events;
 mod loss;
 mod migration;
 mod proxy;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use steeple_clock::Clock;
 use steeple_store::StoreError;
 use steeple_store_sql::{SqlBackend, SqlConfig};
-use steeple_tests_databases::{MariaDb, Postgres, missing};
+use steeple_tests_databases::{MariaDb, Postgres, Session, missing};
 
 /// A server of either engine.
 #[derive(Clone, Copy)]
@@ -72,6 +73,14 @@ impl Server {
         .unwrap()
         .trim()
         .to_owned()
+    }
+
+    fn session(self, database: &str) -> Session {
+        match self {
+            Self::Postgres(server) => server.session(database),
+            Self::MySql(server) => server.session(database),
+        }
+        .unwrap()
     }
 
     /// The server's socket.

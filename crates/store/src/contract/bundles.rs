@@ -3,7 +3,8 @@
 use super::Subject;
 use super::samples::{at, bundle, domain, entry};
 use crate::units::{
-    AppendBundle, BundleMask, CreateBundle, CreateEntry, DeleteBundle, DeleteMode, PruneBundle, SetBundle, UpdateBundle,
+    AppendBundle, BundleMask, CreateBundle, CreateEntry, DeleteBundle, DeleteMode, PruneBundle, RefreshBundle,
+    Refreshed, SetBundle, UpdateBundle,
 };
 use crate::{EntryFilter, ErrorClass, Page};
 use steeple_types::{Bundle, Entry, JwtAuthority, TrustDomain, X509Authority};
@@ -151,8 +152,35 @@ pub fn own_and_federated_bundles_are_listed(subject: &Subject) {
         subject.done(&SetBundle { bundle: bundle(name) });
     }
     assert_eq!(subject.read(|tx| tx.count_bundles()), 2);
+    assert_eq!(subject.read(|tx| tx.bundle_names()), [domain("example.org"), domain("a.test")]);
     let first = subject.read(|tx| tx.bundles(&Page { size: 1, token: String::new() }));
     assert_eq!(first.items, [bundle("example.org")]);
     let second = subject.read(|tx| tx.bundles(&Page { size: 1, token: first.next_token.clone() }));
     assert_eq!(second.items, [bundle("a.test")]);
+}
+
+/// A published bundle is stored unless it says what is known, or both tell a sequence number and its is the lower one.
+pub fn published_bundles_never_go_backwards(subject: &Subject) {
+    let published = |byte, sequence_number| Bundle {
+        x509_authorities: vec![root(byte), root(9)],
+        sequence_number,
+        ..bundle("a.test")
+    };
+    let refresh = |bundle: &Bundle| subject.done(&RefreshBundle { bundle: bundle.clone() });
+    let (first, newer) = (published(1, 3), published(2, 4));
+    assert_eq!(refresh(&first), Refreshed::Stored);
+    let before = subject.read(|tx| tx.last_revision());
+    let in_other_order = Bundle { x509_authorities: vec![root(9), root(1)], ..first.clone() };
+    assert_eq!(refresh(&in_other_order), Refreshed::Unchanged);
+    assert_eq!(refresh(&published(1, 2)), Refreshed::Unchanged, "another server of the trust domain counts apart");
+    assert_eq!(refresh(&published(3, 2)), Refreshed::Older { known: 3 });
+    assert!(subject.changed_keys(before).is_empty());
+    assert_eq!(find(subject, &domain("a.test")), Some(first));
+    assert_eq!(refresh(&newer), Refreshed::Stored);
+    assert_eq!(subject.changed_keys(before), ["a.test"]);
+    assert_eq!(find(subject, &domain("a.test")), Some(newer));
+    // Who tells no number is believed, and so is whoever comes after.
+    for untold in [published(3, 0), published(4, 1)] {
+        assert_eq!(refresh(&untold), Refreshed::Stored);
+    }
 }

@@ -78,6 +78,54 @@ impl Unit for SetBundle {
     }
 }
 
+/// Takes a bundle that its trust domain publishes. One that is older than what is known changes nothing.
+pub struct RefreshBundle {
+    /// The bundle.
+    pub bundle: Bundle,
+}
+
+/// What became of a published bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// It was stored.
+    Stored,
+    /// It says what was known.
+    Unchanged,
+    /// Its sequence number is lower than the known one.
+    Older {
+        /// The known sequence number.
+        known: u64,
+    },
+}
+
+impl RefreshBundle {
+    /// What becomes of the bundle where `known` is stored.
+    pub fn against(&self, known: Option<&Bundle>) -> Refreshed {
+        match known {
+            Some(known) if self.bundle.says_the_same_as(known) => Refreshed::Unchanged,
+            // Servers of one trust domain may count apart: what matters is whether authorities would come back.
+            Some(known) if self.bundle.is_older_than(known) => {
+                let says_no_more = self.bundle.has_the_authorities_of(known);
+                if says_no_more { Refreshed::Unchanged } else { Refreshed::Older { known: known.sequence_number } }
+            }
+            _ => Refreshed::Stored,
+        }
+    }
+}
+
+impl Unit for RefreshBundle {
+    type Output = Refreshed;
+    const NAME: &'static str = "bundle.set";
+
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<Refreshed, StoreError> {
+        let refreshed = self.against(tx.bundle(&self.bundle.trust_domain)?.as_ref());
+        if refreshed == Refreshed::Stored {
+            put(tx, &self.bundle)?;
+        }
+        Ok(refreshed)
+    }
+}
+
 /// Which fields of a bundle an update replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of a bundle")]

@@ -117,21 +117,26 @@ impl Unit for UpdateEntry {
     }
 }
 
-/// Removes an entry.
+/// Removes an entry, also one that makes no sense.
 pub struct DeleteEntry {
     /// Which one.
     pub id: EntryId,
 }
 
 impl Unit for DeleteEntry {
-    type Output = Entry;
+    type Output = ();
     const NAME: &'static str = "registration_entry.delete";
 
-    fn run(&self, tx: &mut dyn WriteTx) -> Result<Entry, StoreError> {
-        let entry = tx.entry(&self.id)?.ok_or_else(StoreError::not_found)?;
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
+        match tx.entry(&self.id) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(StoreError::not_found()),
+            Err(error) if error.class == ErrorClass::Unreadable => {}
+            Err(error) => return Err(error),
+        }
         tx.remove_entry(&self.id)?;
         tx.record_change(ChangeKind::Entry, self.id.as_str())?;
-        Ok(entry)
+        Ok(())
     }
 }
 

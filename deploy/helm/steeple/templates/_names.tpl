@@ -1,4 +1,8 @@
-{{- /* Names are fixed: CRDs and the CSI driver are the cluster's, so there is one installation in a cluster. */ -}}
+{{- /* Names are fixed: an installation has a namespace of its own. What is the cluster's or a node's bears the instance, too. */ -}}
+
+{{- define "steeple.suffix" -}}
+{{- with .Values.instance }}-{{ . }}{{ end }}
+{{- end }}
 
 {{- define "steeple.labels" -}}
 app.kubernetes.io/name: {{ . }}
@@ -76,6 +80,22 @@ readOnlyRootFilesystem: true
     {{- end }}
 {{- end }}
 
+{{- define "steeple.dns-egress" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: kube-system
+    {{- range .Values.networkPolicy.dns.cidrs }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+{{- end }}
+
 {{- define "steeple.kubelet-egress" -}}
 - to:
     {{- range .Values.networkPolicy.nodes.cidrs }}
@@ -85,4 +105,13 @@ readOnlyRootFilesystem: true
   ports:
     - port: 10250
       protocol: TCP
+{{- end }}
+
+{{- /* Names under which the OIDC discovery provider may be asked: the issuer's and the others, as a list of HCL. */ -}}
+{{- define "steeple.oidc-domains" -}}
+{{- $domains := .Values.oidcDiscoveryProvider.domains -}}
+{{- with .Values.server.jwtIssuer -}}
+{{- $domains = prepend $domains (urlParse .).hostname -}}
+{{- end -}}
+{{- $domains | uniq | toJson -}}
 {{- end }}

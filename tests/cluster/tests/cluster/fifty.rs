@@ -16,8 +16,7 @@ const PROMISED: f64 = 1.0;
 const DAY: f64 = 86_400.0;
 
 /// Says when the first call began and ended, by the node's clock, and with which status.
-const SCRIPT: &str = "read began rest </proc/uptime; workload ids /spiffe/spire-agent.sock >/tmp/ids 2>&1; status=$?; \
-                      read ended rest </proc/uptime; echo first $(hostname) $status $began $ended; \
+const SCRIPT: &str = "said=$(workload first /spiffe/spire-agent.sock 2>&1); status=$?; echo first $(hostname) $status $said; \
                       trap 'exit 0' TERM; while :; do sleep 1; done";
 
 /// The first call of a pod, in seconds since the node was started.

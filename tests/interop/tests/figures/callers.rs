@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::ServerName;
 use steeple_client::connect_unix;
 use steeple_crypto::keys::{KeyType, PrivateKey};
-use steeple_crypto::tls::{ServerVerification, TlsSource, certified_key, client_config};
+use steeple_crypto::tls::{KeyExchange, ServerVerification, TlsSource, certified_key, client_config};
 use steeple_crypto::x509::{Name, self_signed_csr};
 use steeple_proto::spire::api::server::agent::v1 as agent;
 use steeple_proto::spire::api::server::agent::v1::agent_client::AgentClient;
@@ -77,7 +77,7 @@ impl Caller {
     pub(crate) fn channel(&self) -> Result<Channel> {
         let server = ServerVerification::Id(TrustDomain::from_name(TRUST_DOMAIN)?.server_id());
         let source: Arc<Identity> = Arc::clone(&self.identity);
-        let connector = TlsConnector::from(Arc::new(client_config(source, server)?));
+        let connector = TlsConnector::from(Arc::new(client_config(source, server, KeyExchange::Any)?));
         let (port, name) = (self.port, ServerName::try_from("server")?);
         let dial = service_fn(move |_| {
             let (connector, name) = (connector.clone(), name.clone());

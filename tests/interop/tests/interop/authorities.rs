@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use steeple_tests_interop::{
-    Agent, AgentSettings, Join, Process, Rig, Server, ServerSettings, command, free_port, pairings, pki, poll,
-};
+use steeple_crypto::x509::Certificate;
+use steeple_tests_interop::{Agent, AgentSettings, Join, Rig, Server, ServerSettings, command, pairings, pki, poll};
 
-use crate::clients::workload;
+use crate::calls::Calls;
 use crate::identities::{joined, jwt};
 
 pairings!(
@@ -19,7 +20,7 @@ pairings!(
 );
 
 /// The ID of an authority in the answer of a command.
-fn id(answer: &Value, member: &str) -> Result<String> {
+pub(crate) fn id(answer: &Value, member: &str) -> Result<String> {
     let id = answer.get(member).and_then(|authority| authority.get("authority_id")).and_then(Value::as_str);
     Ok(id.with_context(|| format!("no {member} in {answer}"))?.to_owned())
 }
@@ -48,80 +49,64 @@ fn own_svids(server: &Server) -> Result<usize> {
     Ok(server.log()?.matches("Rotating server SVID").count())
 }
 
-/// The serial number of the only agent's SVID.
-fn agent_serial(server: &Server) -> Result<Value> {
-    let agents = server.agents()?;
-    let agent = agents.first().context("no agent")?;
-    Ok(agent.get("x509svid_serial_number").context("no serial number")?.clone())
+/// The serial numbers of the agents' SVIDs.
+fn agent_serials(server: &Server) -> Result<Vec<Value>> {
+    let serial = |agent: &Value| agent.get("x509svid_serial_number").context("no serial number").cloned();
+    server.agents()?.iter().map(serial).collect()
 }
 
-/// Prepares an X.509 authority and activates it when workloads know it.
-fn replace(server: &Server, agent: &Agent) -> Result<()> {
-    let bundle = given(agent, "bundle")?;
+/// The ID of the authority that has signed a workload's X.509-SVID.
+fn issuer(agent: &Agent) -> Result<String> {
+    let svid = given(agent, "x509_svid")?;
+    let chain = BASE64_STANDARD.decode(svid.as_str().context("an SVID that is no text")?)?;
+    let leaf = Certificate::many_from_der(&chain)?.into_iter().next().context("an SVID without certificates")?;
+    Ok(hex::encode(leaf.authority_key_id()))
+}
+
+/// Prepares an X.509 authority and activates it when the workloads of all agents know it.
+fn replace(server: &Server, agents: &[&Agent]) -> Result<()> {
+    let bundles = agents.iter().map(|agent| given(agent, "bundle")).collect::<Result<Vec<_>>>()?;
     let prepared = id(&server.json(&["localauthority", "x509", "prepare"])?, "prepared_authority")?;
-    await_other(agent, "bundle", &bundle)?;
+    agents.iter().zip(&bundles).try_for_each(|(agent, bundle)| await_other(agent, "bundle", bundle))?;
     server.json(&["localauthority", "x509", "activate", "-authorityID", &prepared])?;
     Ok(())
 }
 
-/// Taints by one command, waits until server, agent and workload have left the old authority, and revokes by another.
-fn leave(server: &Server, agent: &Agent, taint: &[&str], revoke: &[&str]) -> Result<()> {
-    let (svid, bundle) = (given(agent, "x509_svid")?, given(agent, "bundle")?);
-    let (serial, own) = (agent_serial(server)?, own_svids(server)?);
+/// Taints by one command, waits until the server, all agents and their workloads have left the old authority, and revokes by
+/// another.
+fn leave(server: &Server, agents: &[&Agent], taint: &[&str], revoke: &[&str]) -> Result<()> {
+    let active = id(&server.json(&["localauthority", "x509", "show"])?, "active")?;
+    let bundles = agents.iter().map(|agent| given(agent, "bundle")).collect::<Result<Vec<_>>>()?;
+    let (serials, own) = (agent_serials(server)?, own_svids(server)?);
     server.ok(taint)?;
-    await_other(agent, "x509_svid", &svid)?;
-    poll::until("another SVID of the agent", || Ok((agent_serial(server)? != serial).then_some(())))?;
+    for agent in agents {
+        // A renewal may have come between, so that another SVID need not be one of the new authority.
+        poll::until("an SVID of the new authority", || Ok((issuer(agent)? == active).then_some(())))?;
+    }
+    poll::until("other SVIDs of the agents", || {
+        Ok(agent_serials(server)?.iter().all(|serial| !serials.contains(serial)).then_some(()))
+    })?;
     poll::until("another SVID of the server", || Ok((own_svids(server)? > own).then_some(())))?;
     server.ok(revoke)?;
-    await_other(agent, "bundle", &bundle)
+    agents.iter().zip(&bundles).try_for_each(|(agent, bundle)| await_other(agent, "bundle", bundle))
 }
 
-fn rotate_x509(server: &Server, agent: &Agent) -> Result<()> {
-    replace(server, agent)?;
+/// Replaces the X.509 authority and revokes the one before.
+pub(crate) fn rotate_x509(server: &Server, agents: &[&Agent]) -> Result<()> {
+    replace(server, agents)?;
     let old = id(&server.json(&["localauthority", "x509", "show"])?, "old")?;
     let command = |verb| ["localauthority", "x509", verb, "-authorityID", &old];
-    leave(server, agent, &command("taint"), &command("revoke"))
-}
-
-/// Two workloads that call each other all the time, until the caller has seen so many certificates.
-struct Calls {
-    _serving: Process,
-    calling: Process,
-}
-
-impl Calls {
-    fn start(rig: &Rig, agent: &Agent, certificates: &str) -> Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let log = |name: &str| rig.folder().join(name);
-        let serving = Process::start(&mut workload(agent, "serve", &[&address])?, &log("serve.log"))?;
-        poll::until("the listening workload", || Ok(serving.printed()?.contains("listening").then_some(())))?;
-        let calling = Process::start(&mut workload(agent, "call", &[&address, certificates])?, &log("call.log"))?;
-        Ok(Self { _serving: serving, calling })
-    }
-
-    /// Checks that no call has failed so far.
-    fn go_on(&mut self) -> Result<()> {
-        let ended = self.calling.ended()?;
-        ensure!(ended.is_none(), "calls have ended: {}", self.calling.printed()?);
-        Ok(())
-    }
-
-    /// Waits for the end of the calls, of which none may have failed.
-    fn end(mut self) -> Result<()> {
-        let exit = poll::until("the end of the calls", || self.calling.ended())?;
-        ensure!(exit == 0, "{}", self.calling.printed()?);
-        Ok(())
-    }
+    leave(server, agents, &command("taint"), &command("revoke"))
 }
 
 fn forced_x509_rotation_is_not_felt(rig: &Rig) -> Result<()> {
     let (server, mut agent) = joined(rig)?;
     server.entry("w", "host", "unix:uid:0", &[])?;
     agent.await_svid("w")?;
-    let mut calls = Calls::start(rig, &agent, "3")?;
-    rotate_x509(&server, &agent)?;
+    let mut calls = Calls::start(rig, "calls", &agent, &agent, 3)?;
+    rotate_x509(&server, &[&agent])?;
     calls.go_on()?;
-    rotate_x509(&server, &agent)?;
+    rotate_x509(&server, &[&agent])?;
     calls.end()?;
     // What the agent has stored comes from the new authority, or it could not come back.
     agent.forget_token();
@@ -134,7 +119,6 @@ fn forced_x509_rotation_is_not_felt(rig: &Rig) -> Result<()> {
 
 /// The `kid` of a token.
 fn signer(token: &str) -> Result<String> {
-    use base64::Engine;
     let header = token.split('.').next().context("no token")?;
     let header: Value = serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(header)?)?;
     Ok(header.get("kid").and_then(Value::as_str).context("no kid")?.to_owned())
@@ -185,17 +169,21 @@ fn root_of_the_upstream_authority_is_replaced(rig: &Rig) -> Result<()> {
     let agent = rig.agent(&server, &AgentSettings::new(Join::Token(server.token("host")?)))?;
     server.entry("w", "host", "unix:uid:0", &[])?;
     agent.await_svid("w")?;
-    let mut calls = Calls::start(rig, &agent, "3")?;
+    let mut calls = Calls::start(rig, "calls", &agent, &agent, 3)?;
     for name in ["second", "third"] {
         let old = upstream(&server)?;
         calls.go_on()?;
         new_root(rig.folder(), name)?;
-        replace(&server, &agent)?;
+        replace(&server, &[&agent])?;
         ensure!(upstream(&server)? != old);
         let command = |verb| ["upstreamauthority", verb, "-subjectKeyID", &old];
-        leave(&server, &agent, &command("taint"), &command("revoke"))?;
+        leave(&server, &[&agent], &command("taint"), &command("revoke"))?;
     }
     calls.end()?;
+    let log = server.log()?;
+    for text in ["X.509 upstream authority tainted successfully", "X.509 upstream authority successfully revoked"] {
+        ensure!(log.matches(text).count() == 2, "{text}: not twice in {log}");
+    }
     let chain = rig.folder().join("svid");
     std::fs::create_dir_all(&chain)?;
     let fetched = agent.cli(&["api", "fetch", "x509", "-write", &chain.display().to_string()])?;

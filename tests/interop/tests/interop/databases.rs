@@ -6,7 +6,7 @@ use steeple_tests_databases::{MariaDb, Postgres, missing};
 use steeple_tests_interop::{AgentSettings, GO, Join, MIXED, Product, Rig, Server, ServerSettings, run};
 
 /// Go SPIRE 1.13 goes along with a newer schema when this is the version of who wrote it.
-const FOR_GO: &str = "UPDATE migrations SET code_version = '1.14.0'";
+pub(crate) const FOR_GO: &str = "UPDATE migrations SET code_version = '1.14.0'";
 
 #[test]
 fn postgres_goes_from_go_to_ours_and_back() {

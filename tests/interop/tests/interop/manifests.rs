@@ -34,6 +34,29 @@ fn every_value_set_passes_helms_lint() -> Result<()> {
 }
 
 #[test]
+fn values_that_do_not_go_together_are_refused() -> Result<()> {
+    if peer::missing(&["helm"])? {
+        return Ok(());
+    }
+    for (values, said) in [
+        ("server.replicas=2", "SQLite has one writer"),
+        ("server.dataStore.sql.databaseType=oracle", "it may be sqlite3, postgres or mysql"),
+        ("server.dataStore.sql.databaseType=mysql", "name the Secret with the connection string"),
+        ("server.upstreamAuthority.spire.enabled=true", "name the server above"),
+        ("oidcDiscoveryProvider.enabled=true", "under which name it is asked"),
+        (
+            "oidcDiscoveryProvider.enabled=true,server.jwtIssuer=https://a.test,agent.hostPID=false",
+            "the socket that all pods of a node share",
+        ),
+    ] {
+        let rendered = steeple_deploy::template(&steeple_deploy::root(), &peer::path("helm")?, &["--set", values]);
+        let refusal = rendered.err().with_context(|| format!("{values} is taken"))?.to_string();
+        assert!(refusal.contains(said), "{values}: {refusal}");
+    }
+    Ok(())
+}
+
+#[test]
 fn every_value_set_is_what_kubernetes_takes() -> Result<()> {
     if peer::missing(&["helm", "kubernetes-validate"])? {
         return Ok(());

@@ -1,22 +1,14 @@
 //! `localauthority x509` and `localauthority jwt`: the server's own authorities.
 
-mod activate;
-mod prepare;
-mod revoke;
+mod change;
 mod show;
-mod taint;
 
 use steeple_proto::spire::api::server::localauthority::v1::AuthorityState;
 
-use crate::commands::call::Command;
 use crate::commands::date;
-use crate::commands::failure::Failure;
 
-pub(crate) use activate::Activate;
-pub(crate) use prepare::Prepare;
-pub(crate) use revoke::Revoke;
+pub(crate) use change::{Change, Step};
 pub(crate) use show::Show;
-pub(crate) use taint::Taint;
 
 /// Which of the authorities a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,27 +35,6 @@ impl Kind {
             (Self::X509, id) => format!("{common}  Upstream authority Subject Key ID: {id}\n"),
         }
     }
-
-    /// What became of an authority.
-    fn told(self, became: &str, state: Option<&AuthorityState>) -> Result<String, Failure> {
-        let state = state.ok_or("server response has no authority")?;
-        Ok(format!("{became} {} authority:\n{}", self.title(), self.block(state)))
-    }
-}
-
-/// Checks that an authority is named.
-fn required(authority_id: &str) -> Result<String, Failure> {
-    if authority_id.is_empty() { Err("an authority ID is required".into()) } else { Ok(authority_id.to_owned()) }
-}
-
-/// A command about the X.509 authorities.
-pub(crate) fn x509<C: Command + From<Kind> + 'static>() -> Box<dyn Command> {
-    Box::new(C::from(Kind::X509))
-}
-
-/// A command about the JWT authorities.
-pub(crate) fn jwt<C: Command + From<Kind> + 'static>() -> Box<dyn Command> {
-    Box::new(C::from(Kind::Jwt))
 }
 
 #[cfg(test)]
@@ -86,6 +57,5 @@ mod tests {
         assert_eq!(Kind::X509.block(&state("")), none);
         let some = format!("{common}  Upstream authority Subject Key ID: some-id\n");
         assert_eq!(Kind::X509.block(&state("some-id")), some);
-        assert_eq!(Kind::X509.told("Tainted", Some(&state(""))).unwrap(), format!("Tainted X.509 authority:\n{none}"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -46,6 +46,19 @@ impl Paths {
         }
         for folder in [&self.folder, &self.server_data, &self.agent_data] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        self.check_owner()
+    }
+
+    /// Refuses a folder in which somebody else could put other keys in the place of ours.
+    fn check_owner(&self) -> anyhow::Result<()> {
+        let (found, folder) = (std::fs::metadata(&self.folder)?, self.folder.display());
+        let own = rustix::process::geteuid().as_raw();
+        if found.uid() != own {
+            bail!("{folder} belongs to uid {}, not to uid {own}", found.uid());
+        }
+        if found.mode() & 0o022 != 0 {
+            bail!("others may write to {folder} (mode {:04o}): chmod go-w {folder}", found.mode() & 0o7777);
         }
         Ok(())
     }
@@ -127,6 +140,19 @@ mod tests {
         let said = paths.check_trust_domain(&two).unwrap_err().to_string();
         assert!(said.contains("belongs to trust domain one.example, not two.example"), "{said}");
         assert!(said.contains("--state-dir DIR, or go on with --trust-domain one.example"), "{said}");
+    }
+
+    #[test]
+    fn folder_to_which_others_may_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, is_taken) in [(0o777, false), (0o1777, false), (0o720, false), (0o755, true), (0o700, true)] {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            let made = Paths::of(folder.path()).make();
+            assert_eq!(made.is_ok(), is_taken, "{mode:o}");
+            if let Err(error) = made {
+                assert!(error.to_string().contains("chmod go-w"), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steeple_client::with_causes;
 use steeple_proto::workload as pb;
 use steeple_types::{Selector, SpiffeId};
 use tonic::Status;
@@ -9,7 +10,6 @@ use tracing::debug;
 
 use super::{Call, SERVICE, no_identity, seconds_left, without_repeated_hints};
 use crate::core::Core;
-use crate::server::with_causes;
 
 pub(super) async fn handle(
     core: &Arc<Core>,
@@ -35,7 +35,7 @@ pub(super) async fn handle(
         let token = core.tokens.fetch(&core.server, entry, &request.audience, &core.clock).await;
         let token = token
             .map_err(|status| Status::unavailable(format!("could not fetch JWT-SVID: {}", with_causes(&status))))?;
-        let (Call { method, pid, pod_uid }, spiffe_id) = (call, &entry.spiffe_id);
+        let (Call { method, pid, pod_uid, .. }, spiffe_id) = (call, &entry.spiffe_id);
         let (registered, service, ttl) = (true, SERVICE, seconds_left(token.expires_at, core.clock.now()));
         debug!(method, pid, pod_uid, registered, service, %spiffe_id, subsystem_name = "endpoints", ttl, "Fetched JWT SVID");
         svids.push(pb::Jwtsvid {

@@ -67,7 +67,7 @@ impl Feed {
 impl Feed {
     /// Says in the log what is answered.
     fn tell(&self, identities: &[Identity]) {
-        let (Call { method, pid, pod_uid }, now) = (&self.call, self.core.clock.now());
+        let (Call { method, pid, pod_uid, .. }, now) = (&self.call, self.core.clock.now());
         let (count, registered, service) = (identities.len(), true, SERVICE);
         for Identity { entry, svid } in identities {
             let spiffe_id = &entry.spiffe_id;

@@ -23,7 +23,7 @@ pub(super) async fn handle(
         by_can_reattest: asked.by_can_reattest,
         by_expires_before: asked.by_expires_before,
     };
-    let filter = filter(call, asked)?;
+    let filter = filter(call, asked, "failed to count agents")?;
     let count = core.store.read("node.count", move |tx| tx.count_nodes(&filter)).await;
     let count = count.map_err(|error| Failure::of(Code::Internal, "failed to count agents", error))?;
     Ok(pb::CountAgentsResponse { count: i32::try_from(count).unwrap_or(i32::MAX) })

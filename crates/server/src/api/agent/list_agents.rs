@@ -18,7 +18,7 @@ pub(super) async fn handle(
     call: &Call,
     request: pb::ListAgentsRequest,
 ) -> Result<pb::ListAgentsResponse, Status> {
-    let filter = filter(call, request.filter.unwrap_or_default())?;
+    let filter = filter(call, request.filter.unwrap_or_default(), "failed to list agents")?;
     let page = page(request.page_size, request.page_token);
     let nodes = core.store.read("node.list", move |tx| tx.nodes(&filter, &page)).await;
     let nodes = nodes.map_err(|error| Failure::of(Code::Internal, "failed to list agents", error))?;
@@ -29,8 +29,9 @@ pub(super) async fn handle(
     })
 }
 
-/// The filter of `ListAgents` and `CountAgents`.
-pub(super) fn filter(call: &Call, asked: pb::list_agents_request::Filter) -> Result<NodeFilter, Failure> {
+/// The filter of `ListAgents` and `CountAgents`; `what` is told when it asks for no selectors, which in SPIRE the datastore
+/// finds.
+pub(super) fn filter(call: &Call, asked: pb::list_agents_request::Filter, what: &str) -> Result<NodeFilter, Failure> {
     if !asked.by_attestation_type.is_empty() {
         call.asks("node_attestor_type", asked.by_attestation_type.as_str());
     }
@@ -43,6 +44,9 @@ pub(super) fn filter(call: &Call, asked: pb::list_agents_request::Filter) -> Res
     if let Some(wanted) = &asked.by_selector_match {
         call.asks("by_selector_match", wanted.r#match().as_str_name());
         call.asks("by_selectors", fields::selectors(&wanted.selectors));
+    }
+    if asked.by_selector_match.as_ref().is_some_and(|wanted| wanted.selectors.is_empty()) {
+        return Err(Failure::of(Code::Internal, what, "cannot list by empty selectors set"));
     }
     let selectors = asked.by_selector_match.as_ref().map(selector_filter).transpose();
     Ok(NodeFilter {

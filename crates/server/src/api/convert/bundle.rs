@@ -31,7 +31,7 @@ pub(crate) fn bundle_to_pb(bundle: &Bundle, mask: Option<&types::BundleMask>) ->
     out
 }
 
-fn jwt_authority_to_pb(authority: &JwtAuthority) -> types::JwtKey {
+pub(crate) fn jwt_authority_to_pb(authority: &JwtAuthority) -> types::JwtKey {
     types::JwtKey {
         public_key: authority.public_key.clone(),
         key_id: authority.key_id.clone(),
@@ -66,22 +66,18 @@ pub(crate) fn x509_authorities(certificates: &[types::X509Certificate]) -> Resul
 
 /// JWT authorities of a request.
 pub(crate) fn jwt_authorities(keys: &[types::JwtKey]) -> Result<Vec<JwtAuthority>, String> {
-    let mut authorities = Vec::new();
-    for key in keys {
-        let public_key = PublicKey::from_spki(&key.public_key).map_err(|error| error.to_string())?;
-        if key.key_id.is_empty() {
-            return Err("missing key ID".to_owned());
-        }
-        let expires_at = match key.expires_at {
-            0 => None,
-            at => Some(Timestamp::from_second(at).map_err(|_| format!("invalid expiration time: {at}"))?),
-        };
-        authorities.push(JwtAuthority {
-            key_id: key.key_id.clone(),
-            public_key: public_key.spki().to_vec(),
-            expires_at,
-            tainted: false,
-        });
+    keys.iter().map(jwt_authority).collect()
+}
+
+/// A JWT authority of a request; taint is not the caller's to say.
+pub(crate) fn jwt_authority(key: &types::JwtKey) -> Result<JwtAuthority, String> {
+    let public_key = PublicKey::from_spki(&key.public_key).map_err(|error| error.to_string())?;
+    if key.key_id.is_empty() {
+        return Err("missing key ID".to_owned());
     }
-    Ok(authorities)
+    let expires_at = match key.expires_at {
+        0 => None,
+        at => Some(Timestamp::from_second(at).map_err(|_| format!("invalid expiration time: {at}"))?),
+    };
+    Ok(JwtAuthority { key_id: key.key_id.clone(), public_key: public_key.spki().to_vec(), expires_at, tainted: false })
 }

@@ -6,12 +6,8 @@ use steeple_types::{SpiffeId, TrustDomain};
 /// A SPIFFE ID.
 pub(crate) fn id_from_pb(id: Option<&Spiffeid>) -> Result<SpiffeId, String> {
     let id = id.ok_or("request must specify SPIFFE ID")?;
-    if id.trust_domain.is_empty() {
-        return Err("trust domain is missing".to_owned());
-    }
-    let trust_domain = TrustDomain::from_name(&id.trust_domain).map_err(|error| error.to_string())?;
-    let path = if id.path.is_empty() || id.path.starts_with('/') { id.path.clone() } else { format!("/{}", id.path) };
-    SpiffeId::from_path(&trust_domain, &path).map_err(|error| error.to_string())
+    let trust_domain = TrustDomain::parse(&id.trust_domain).map_err(|error| error.to_string())?;
+    SpiffeId::from_path(&trust_domain, &id.path).map_err(|error| error.to_string())
 }
 
 /// A SPIFFE ID in its two parts.
@@ -66,4 +62,28 @@ fn check_member(trust_domain: &TrustDomain, id: &SpiffeId) -> Result<(), String>
         return Ok(());
     }
     Err(format!("\"{id}\" is not a member of trust domain \"{trust_domain}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_by_spire() {
+        for (trust_domain, path, read) in [
+            ("rig.example", "/w", Ok("spiffe://rig.example/w")),
+            ("rig.example", "", Ok("spiffe://rig.example")),
+            ("spiffe://rig.example", "/w", Ok("spiffe://rig.example/w")),
+            ("spiffe://rig.example/other", "/w", Ok("spiffe://rig.example/w")),
+            ("rig.example", "w", Err("path must have a leading slash")),
+            ("rig.example", "spire/agent/a", Err("path must have a leading slash")),
+            ("rig.example", "/", Err("path cannot have a trailing slash")),
+            ("", "/w", Err("trust domain is missing")),
+            ("http://rig.example", "/w", Err("scheme is missing or invalid")),
+        ] {
+            let id = Spiffeid { trust_domain: trust_domain.to_owned(), path: path.to_owned() };
+            let found = id_from_pb(Some(&id)).map(|id| id.to_string());
+            assert_eq!(found.as_deref().map_err(String::as_str), read, "{trust_domain} {path}");
+        }
+    }
 }

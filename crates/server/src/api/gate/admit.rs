@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steeple_net::Peer;
-use steeple_policy::{Availability, CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries, method};
+use steeple_policy::{CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries, method};
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use steeple_types::EntryId;
 use tonic::{Code, Status};
@@ -55,9 +55,6 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> R
     };
     span.record("authorized_as", ground.role.name());
     span.record("authorized_via", ground.via);
-    if let Availability::Later(_) = row.availability {
-        return Err(Status::unimplemented(method::not_yet(row.method)));
-    }
     let access = core.settings.audit_log_enabled.then(|| Arc::new(AccessLog::new(row, &caller)));
     let call = Call { row, caller, downstream_entry: ground.downstream_entry, access, span };
     if row.rate != Rate::Unlimited && !COUNTED_PER_ITEM.contains(&row.name()) {

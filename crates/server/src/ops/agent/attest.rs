@@ -13,6 +13,7 @@ use tonic::Code;
 use super::prepare_svid;
 use crate::api::status::Failure;
 use crate::core::Core;
+use crate::metrics::X509_SVID_SIGNED;
 
 /// The SPIFFE ID of the agent that `claims` tell of.
 pub(crate) fn agent_id(core: &Core, claims: &NodeClaims) -> Result<SpiffeId, Failure> {
@@ -66,7 +67,10 @@ pub(crate) async fn attest(
     if has_token {
         core.joins.note(id, csr.public_key(), monotonic);
     }
-    prepared.sign().await.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))
+    let svid = prepared.sign().await;
+    let svid = svid.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
+    core.metrics.count(X509_SVID_SIGNED, &[]);
+    Ok(svid)
 }
 
 /// Why an attestation that proved well enough is refused all the same.

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::prepare_svid;
 use crate::api::status::Failure;
 use crate::core::Core;
+use crate::metrics::X509_SVID_SIGNED;
 
 pub(crate) async fn renew(core: &Arc<Core>, id: &SpiffeId, csr: &Csr) -> Result<X509Svid, Failure> {
     let now = core.clock.now();
@@ -23,5 +24,8 @@ pub(crate) async fn renew(core: &Arc<Core>, id: &SpiffeId, csr: &Csr) -> Result<
     let unit = RecordRenewal { id: id.clone(), serial_number, expires_at: prepared.expires_at() };
     let written = core.store.write(unit).await;
     written.map_err(|error| Failure::store("failed to update agent", &error))?;
-    prepared.sign().await.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))
+    let svid = prepared.sign().await;
+    let svid = svid.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
+    core.metrics.count(X509_SVID_SIGNED, &[]);
+    Ok(svid)
 }

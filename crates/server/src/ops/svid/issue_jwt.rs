@@ -9,6 +9,7 @@ use tonic::Code;
 
 use crate::api::status::Failure;
 use crate::core::Core;
+use crate::metrics::JWT_SVID_SIGNED;
 
 const WHAT: &str = "failed to sign JWT-SVID";
 
@@ -32,5 +33,7 @@ pub(crate) async fn issue(
         entry_id,
     };
     core.audit.record(now, actor, event).await.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
-    prepared.sign().await.map_err(|error| Failure::of(Code::Internal, WHAT, error))
+    let svid = prepared.sign().await.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
+    core.metrics.count(JWT_SVID_SIGNED, &[]);
+    Ok(svid)
 }

@@ -9,6 +9,7 @@ use tonic::Code;
 
 use crate::api::status::Failure;
 use crate::core::Core;
+use crate::metrics::signed_key;
 
 /// Issues what `request` asks for; `what` begins the text of a failure.
 pub(crate) async fn issue(
@@ -19,7 +20,7 @@ pub(crate) async fn issue(
     what: &str,
 ) -> Result<X509Svid, Failure> {
     let now = core.clock.now();
-    let issuer = core.x509_issuer()?;
+    let (issuer, signed) = (core.x509_issuer()?, signed_key(request.profile));
     let prepared = issuer.prepare(request, now).map_err(|error| Failure::of(Code::Internal, what, error))?;
     let event = EventKind::X509SvidIssued {
         id: prepared.id().clone(),
@@ -28,5 +29,7 @@ pub(crate) async fn issue(
         entry_id,
     };
     core.audit.record(now, actor, event).await.map_err(|error| Failure::of(Code::Internal, what, error))?;
-    prepared.sign().await.map_err(|error| Failure::of(Code::Internal, what, error))
+    let svid = prepared.sign().await.map_err(|error| Failure::of(Code::Internal, what, error))?;
+    core.metrics.count(signed, &[]);
+    Ok(svid)
 }

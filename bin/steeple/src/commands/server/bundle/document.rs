@@ -1,7 +1,7 @@
 //! Bundles as texts: certificates in PEM, or a SPIFFE bundle document.
 
 use jiff::Timestamp;
-use steeple_crypto::bundle::{BundleError, from_document, to_document};
+use steeple_crypto::bundle::{BundleError, from_given_document, to_document};
 use steeple_crypto::pem;
 use steeple_crypto::x509::Certificate;
 use steeple_proto::spire::api::types::{Bundle as WireBundle, JwtKey, X509Certificate};
@@ -58,7 +58,7 @@ pub(crate) fn parse(content: &[u8], format: BundleFormat, id: &str) -> Result<Wi
             })
         }
         BundleFormat::Spiffe => {
-            let bundle = from_document(TrustDomain::parse(id)?, content).map_err(|error| match error {
+            let bundle = from_given_document(TrustDomain::parse(id)?, content).map_err(|error| match error {
                 BundleError::Json(error) => Failure(format!("unable to parse JWKS: {}", json_fault(content, &error))),
                 other => Failure(other.to_string()),
             });
@@ -154,6 +154,13 @@ mod tests {
             let failure = parse(document.as_bytes(), BundleFormat::Spiffe, "td").err().unwrap();
             assert_eq!(failure.0, "unable to parse to spiffe bundle: spiffebundle: no authorities found");
         }
+    }
+
+    #[test]
+    fn key_without_a_known_use_is_ignored() {
+        let document = DOCUMENT.replacen("\"use\": \"jwt-svid\"", "\"use\": \"sig\"", 1);
+        let bundle = parse(document.as_bytes(), BundleFormat::Spiffe, "rig.example").unwrap();
+        assert_eq!((bundle.x509_authorities.len(), bundle.jwt_authorities.len()), (1, 0));
     }
 
     #[test]

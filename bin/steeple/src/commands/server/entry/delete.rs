@@ -40,8 +40,7 @@ impl Command for Delete {
     async fn run(&mut self, call: &mut Call<'_>) -> Result<(), Failure> {
         let ids = if !self.file.is_empty() {
             let content = files::read(&self.file, "-", call.env)?;
-            let listed: Result<Listed, _> = serde_json::from_value(files::json(&content, "")?);
-            listed.map_err(|error| Failure(format!("json: {error}")))?.ids
+            files::object::<Listed>(&content, "", "entryv1.BatchDeleteEntryRequest")?.ids
         } else if self.entry_id.is_empty() {
             return Err("an entry ID is required".into());
         } else {

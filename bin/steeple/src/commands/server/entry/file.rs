@@ -1,6 +1,7 @@
 //! Files of entries, in the fields of SPIRE's stored entries.
 
 use serde::Deserialize;
+use steeple_crypto::json::Object;
 use steeple_proto::spire::api::types::entry::AdditionalAttributes;
 use steeple_proto::spire::api::types::{Entry, Selector};
 use steeple_types::TrustDomain;
@@ -13,14 +14,14 @@ use crate::commands::server::parse::id;
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
-    entries: Option<Vec<FileEntry>>,
+    entries: Option<Vec<Object<FileEntry>>>,
 }
 
 /// Keys arrive in lower case.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct FileEntry {
-    selectors: Vec<FileSelector>,
+    selectors: Vec<Object<FileSelector>>,
     parent_id: String,
     spiffe_id: String,
     x509_svid_ttl: i32,
@@ -35,7 +36,7 @@ struct FileEntry {
     store_svid: bool,
     hint: String,
     created_at: i64,
-    additional_attributes: Option<FileAttributes>,
+    additional_attributes: Option<Object<FileAttributes>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -55,9 +56,8 @@ struct FileAttributes {
 /// Reads the entries of a file; `-` is standard input.
 pub(super) fn read(path: &str, env: &mut Env) -> Result<Vec<Entry>, Failure> {
     let content = files::read(path, "-", env)?;
-    let file: Result<File, _> = serde_json::from_value(files::json(&content, "")?);
-    let file = file.map_err(|error| Failure(format!("json: {error}")))?;
-    file.entries.unwrap_or_default().into_iter().map(entry).collect()
+    let file: File = files::object(&content, "", "common.RegistrationEntries")?;
+    file.entries.unwrap_or_default().into_iter().map(|Object(file)| entry(file)).collect()
 }
 
 fn entry(file: FileEntry) -> Result<Entry, Failure> {
@@ -72,7 +72,9 @@ fn entry(file: FileEntry) -> Result<Entry, Failure> {
         id: file.entry_id,
         spiffe_id: Some(spiffe_id),
         parent_id: Some(parent_id),
-        selectors: selectors.map(|selector| Selector { r#type: selector.r#type, value: selector.value }).collect(),
+        selectors: selectors
+            .map(|Object(selector)| Selector { r#type: selector.r#type, value: selector.value })
+            .collect(),
         x509_svid_ttl: file.x509_svid_ttl,
         federates_with: federates_with.collect::<Result<_, Failure>>()?,
         admin: file.admin,
@@ -84,7 +86,7 @@ fn entry(file: FileEntry) -> Result<Entry, Failure> {
         jwt_svid_ttl: file.jwt_svid_ttl,
         hint: file.hint,
         created_at: file.created_at,
-        additional_attributes: file.additional_attributes.map(|attributes| AdditionalAttributes {
+        additional_attributes: file.additional_attributes.map(|Object(attributes)| AdditionalAttributes {
             disable_x509_svid_prefetch: attributes.disable_x509_svid_prefetch,
             jwt_svid_include_jti: attributes.jwt_svid_include_jti,
         }),
@@ -126,5 +128,24 @@ mod tests {
         assert_eq!(read_text(text), Err("invalid SPIFFE ID: scheme is missing or invalid".into()));
         assert_eq!(read_text(""), Err("unexpected end of JSON input".into()));
         assert_eq!(read_text("{}"), Ok(vec![]));
+    }
+
+    #[test]
+    fn arrays_are_no_objects() {
+        let entry = r#"{"spiffe_id":"spiffe://td/w","parent_id":"spiffe://td/host"}"#;
+        let array = "json: cannot unmarshal array into Go value of type common.RegistrationEntries";
+        for text in ["[]", &format!("[[{entry}]]"), &format!("[{{\"entries\":[{entry}]}}]")] {
+            assert_eq!(read_text(text), Err(array.into()), "{text}");
+        }
+        let string = "json: cannot unmarshal string into Go value of type common.RegistrationEntries";
+        assert_eq!(read_text("\"x\""), Err(string.into()));
+        let with = |member: &str| format!(r#"{{"entries":[{},{member}}}]}}"#, entry.trim_end_matches('}'));
+        for text in [
+            r#"{"entries":[[[],"spiffe://td/host","spiffe://td/w"]]}"#,
+            &with(r#""selectors":[["unix","uid:1"]]"#),
+            &with(r#""additional_attributes":[true]"#),
+        ] {
+            assert!(read_text(text).unwrap_err().0.contains("expected a JSON object"), "{text}");
+        }
     }
 }

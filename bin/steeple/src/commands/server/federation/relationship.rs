@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 use steeple_client::os_text;
+use steeple_crypto::json::Object;
 use steeple_proto::spire::api::types::federation_relationship::BundleEndpointProfile;
 use steeple_proto::spire::api::types::{Bundle, FederationRelationship, HttpsWebProfile, HttpsspiffeProfile};
 use steeple_types::SpiffeId;
@@ -41,7 +42,7 @@ struct Fields {
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
-    federationrelationships: Vec<Fields>,
+    federationrelationships: Vec<Object<Fields>>,
 }
 
 impl Default for RelationshipFlags {
@@ -76,10 +77,10 @@ impl RelationshipFlags {
             return Err("cannot use other flags to specify relationship fields when 'data' flag is set".into());
         }
         let content = files::read(&self.data, "-", env)?;
-        let value = files::json(&content, BUNDLE_KEY).explain("failed to parse JSON")?;
-        let file: File = serde_json::from_value(value).map_err(|error| format!("failed to parse JSON: {error}"))?;
+        let file = files::object::<File>(&content, BUNDLE_KEY, "federation.federationRelationships");
+        let file = file.explain("failed to parse JSON")?;
         let numbered = file.federationrelationships.iter().enumerate();
-        let read = |(position, fields): (usize, &Fields)| {
+        let read = |(position, Object(fields)): (usize, &Object<Fields>)| {
             relationship(fields, "").explain(format_args!("could not parse item {position}"))
         };
         numbered.map(read).collect()
@@ -208,5 +209,14 @@ mod tests {
             failure(&["-data", "-"], r#"{"federationRelationships":[{"trustDomain":"x"}]}"#),
             "could not parse item 0: bundle endpoint URL is required"
         );
+        for file in ["[]", "[[]]"] {
+            assert_eq!(
+                failure(&["-data", "-"], file),
+                "failed to parse JSON: json: cannot unmarshal array into Go value of type \
+                 federation.federationRelationships"
+            );
+        }
+        let item = failure(&["-data", "-"], r#"{"federationRelationships":[["fed","https://a","https_web"]]}"#);
+        assert!(item.contains("expected a JSON object"), "{item}");
     }
 }

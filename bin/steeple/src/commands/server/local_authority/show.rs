@@ -18,9 +18,10 @@ pub(crate) struct Show {
     format: Format,
 }
 
-impl From<Kind> for Show {
-    fn from(kind: Kind) -> Self {
-        Self { kind, format: Format::default() }
+impl Show {
+    /// The command for authorities of `kind`.
+    pub(crate) fn of(kind: Kind) -> Box<dyn Command> {
+        Box::new(Self { kind, format: Format::default() })
     }
 }
 

@@ -2,6 +2,8 @@
 //
 //	workload fetch SOCKET               prints the X.509-SVID's id and serial
 //	workload ids SOCKET                 prints the id of each X.509-SVID
+//	workload first SOCKET               prints when its first call began and ended, in
+//	                                    seconds since the machine was started
 //	workload jwt SOCKET AUDIENCE        fetches a JWT-SVID and validates it both ways
 //	workload serve SOCKET ADDRESS       mTLS server over an X509Source; echoes
 //	workload call SOCKET ADDRESS COUNT  calls it, a connection each, until the
@@ -43,7 +45,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) < 2 {
-		return errors.New("usage: workload fetch|ids|jwt|serve|call|load|echo …")
+		return errors.New("usage: workload fetch|ids|first|jwt|serve|call|load|echo …")
 	}
 	if arguments[0] == "echo" && len(arguments) == 2 {
 		listener, err := net.Listen("tcp", arguments[1])
@@ -64,6 +66,8 @@ func run(arguments []string) error {
 		return fetchJWT(ctx, address, arguments[2])
 	case arguments[0] == "ids" && len(arguments) == 2:
 		return ids(ctx, "unix://"+arguments[1])
+	case arguments[0] == "first" && len(arguments) == 2:
+		return first(ctx, "unix://"+arguments[1])
 	case arguments[0] == "fetch" && len(arguments) == 2:
 	case arguments[0] == "serve" && len(arguments) == 3:
 	case arguments[0] == "call" && len(arguments) == 4:
@@ -161,9 +165,12 @@ func accept(listener net.Listener) error {
 func echo(connection net.Conn) {
 	defer connection.Close()
 	line, err := bufio.NewReader(connection).ReadString('\n')
-	if err == nil {
-		fmt.Fprint(connection, line)
+	if err != nil {
+		// The caller sees no more of a refusal than a connection that is cut.
+		fmt.Fprintln(os.Stderr, "refused:", err)
+		return
 	}
+	fmt.Fprint(connection, line)
 }
 
 // call fails at the first connection that fails: a rotation must not be felt.

@@ -1,0 +1,127 @@
+//! Events as fields of a log.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use steeple_types::{EntryId, SpiffeId};
+
+use crate::{Actor, EventKind};
+
+type Pairs = Vec<(&'static str, String)>;
+
+/// Who asked and what happens, by SPIRE's names of fields where it has them.
+pub(crate) fn fields(actor: &Actor, kind: &EventKind) -> Map<String, Value> {
+    let pairs = [("event", name(kind).to_owned())].into_iter().chain(told(kind)).chain(caller(actor));
+    pairs.map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+fn caller(actor: &Actor) -> Pairs {
+    match actor {
+        Actor::Server => vec![("actor", "server".to_owned())],
+        Actor::Local { uid, pid } => {
+            vec![("actor", "local".to_owned()), ("caller_uid", uid.to_string()), ("caller_pid", pid.to_string())]
+        }
+        Actor::Svid(id) => vec![("actor", "svid".to_owned()), ("caller_id", id.to_string())],
+        Actor::Anonymous => vec![("actor", "anonymous".to_owned())],
+    }
+}
+
+fn told(kind: &EventKind) -> Pairs {
+    use EventKind as Kind;
+    match kind {
+        Kind::EntryCreated { id, spiffe_id } => {
+            vec![("entry_id", id.to_string()), ("spiffe_id", spiffe_id.to_string())]
+        }
+        Kind::EntryUpdated { id } | Kind::EntryDeleted { id } => vec![("entry_id", id.to_string())],
+        Kind::AgentAttested { id, attestation_type, serial_number } => {
+            let attested = vec![("node_attestor_type", attestation_type.clone())];
+            [agent(id), serial(serial_number), attested].concat()
+        }
+        Kind::AgentRenewed { id, serial_number } | Kind::AgentSvidActivated { id, serial_number } => {
+            [agent(id), serial(serial_number)].concat()
+        }
+        Kind::AgentBanned { id } | Kind::AgentDeleted { id } => agent(id),
+        Kind::AgentStatusPosted { id, agent_version } => {
+            [agent(id), vec![("agent_version", agent_version.clone())]].concat()
+        }
+        Kind::JoinTokenCreated { agent_id, expires_at } => {
+            [agent_id.as_ref().map(agent).unwrap_or_default(), expiry(*expires_at)].concat()
+        }
+        Kind::X509SvidIssued { id, serial_number, expires_at, entry_id } => {
+            [svid(id, entry_id.as_ref()), serial(serial_number), expiry(*expires_at)].concat()
+        }
+        Kind::JwtSvidIssued { id, jti, expires_at, entry_id } => {
+            let jti = jti.iter().map(|jti| ("jti", jti.clone())).collect();
+            [svid(id, entry_id.as_ref()), jti, expiry(*expires_at)].concat()
+        }
+        Kind::BundleAppended { trust_domain }
+        | Kind::BundleCreated { trust_domain }
+        | Kind::BundleUpdated { trust_domain }
+        | Kind::BundleSet { trust_domain }
+        | Kind::BundleDeleted { trust_domain }
+        | Kind::RelationshipCreated { trust_domain }
+        | Kind::RelationshipUpdated { trust_domain }
+        | Kind::RelationshipDeleted { trust_domain } => vec![("trust_domain_id", trust_domain.to_string())],
+        Kind::BundleRefreshed { trust_domain, sequence_number } => {
+            vec![("trust_domain_id", trust_domain.to_string()), ("sequence_number", sequence_number.to_string())]
+        }
+        Kind::JwtKeyPublished { authority_id } => vec![("authority_id", authority_id.clone())],
+        Kind::AuthorityPrepared { kind, authority_id }
+        | Kind::AuthorityActivated { kind, authority_id }
+        | Kind::AuthorityTainted { kind, authority_id }
+        | Kind::AuthorityRevoked { kind, authority_id } => {
+            vec![("authority_type", (*kind).to_owned()), ("authority_id", authority_id.clone())]
+        }
+        Kind::LogLevelSet { level } => vec![("new_level", level.clone())],
+        Kind::Pruned { what } => vec![("pruned", (*what).to_owned())],
+    }
+}
+
+fn agent(id: &SpiffeId) -> Pairs {
+    vec![("agent_id", id.to_string())]
+}
+
+fn svid(id: &SpiffeId, entry_id: Option<&EntryId>) -> Pairs {
+    let entry = entry_id.map(|id| ("entry_id", id.to_string()));
+    entry.into_iter().chain([("spiffe_id", id.to_string())]).collect()
+}
+
+fn serial(number: &str) -> Pairs {
+    vec![("serial_num", number.to_owned())]
+}
+
+fn expiry(at: Timestamp) -> Pairs {
+    vec![("expires_at", at.to_string())]
+}
+
+fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::EntryCreated { .. } => "entry_created",
+        EventKind::EntryUpdated { .. } => "entry_updated",
+        EventKind::EntryDeleted { .. } => "entry_deleted",
+        EventKind::AgentAttested { .. } => "agent_attested",
+        EventKind::AgentRenewed { .. } => "agent_renewed",
+        EventKind::AgentSvidActivated { .. } => "agent_svid_activated",
+        EventKind::AgentBanned { .. } => "agent_banned",
+        EventKind::AgentDeleted { .. } => "agent_deleted",
+        EventKind::AgentStatusPosted { .. } => "agent_status_posted",
+        EventKind::JoinTokenCreated { .. } => "join_token_created",
+        EventKind::X509SvidIssued { .. } => "x509_svid_issued",
+        EventKind::JwtSvidIssued { .. } => "jwt_svid_issued",
+        EventKind::BundleAppended { .. } => "bundle_appended",
+        EventKind::BundleCreated { .. } => "bundle_created",
+        EventKind::BundleUpdated { .. } => "bundle_updated",
+        EventKind::BundleSet { .. } => "bundle_set",
+        EventKind::BundleRefreshed { .. } => "bundle_refreshed",
+        EventKind::BundleDeleted { .. } => "bundle_deleted",
+        EventKind::RelationshipCreated { .. } => "relationship_created",
+        EventKind::RelationshipUpdated { .. } => "relationship_updated",
+        EventKind::RelationshipDeleted { .. } => "relationship_deleted",
+        EventKind::JwtKeyPublished { .. } => "jwt_key_published",
+        EventKind::AuthorityPrepared { .. } => "authority_prepared",
+        EventKind::AuthorityActivated { .. } => "authority_activated",
+        EventKind::AuthorityTainted { .. } => "authority_tainted",
+        EventKind::AuthorityRevoked { .. } => "authority_revoked",
+        EventKind::LogLevelSet { .. } => "log_level_set",
+        EventKind::Pruned { .. } => "pruned",
+    }
+}
