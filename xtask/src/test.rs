@@ -1,5 +1,6 @@
 //! `cargo xtask test`: all tests, the peers that were absent, and one closing line.
 
+mod again;
 mod mesh;
 
 use std::collections::BTreeSet;
@@ -41,8 +42,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     let mut report = Report::default();
     let mut broken = Vec::new();
+    let metadata = metadata()?;
     let mut inside = tests(&["--lib", "--bins"]);
-    inside.args(programs()?.iter().flat_map(|program| ["--test", program]));
+    inside.args(programs(&metadata).iter().flat_map(|program| ["--test", program]));
     let mut unrun = 0;
     for mut some in [inside, tests(&["--doc"])] {
         unrun += outcome(&mut some, &mut report, &mut broken, require)?;
@@ -62,6 +64,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         counts.push(format!("{name} cases: {ran}, of them without a peer: {skipped}"));
     }
     mesh.note(&mut counts)?;
+    run_again(&again::of_whole_programs(&metadata), &mut report, &mut counts)?;
     if unrun > 0 {
         counts.push(format!("other tests without what they need: {unrun}"));
     }
@@ -89,15 +92,41 @@ fn tests(which: &[&str]) -> Command {
     tests
 }
 
-/// The names of the test programs that are not from outside.
-fn programs() -> Result<BTreeSet<String>> {
+fn metadata() -> Result<Value> {
     let metadata = run::output(run::cargo().args(["metadata", "--format-version=1", "--no-deps"]))?;
-    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
+    serde_json::from_str(&metadata).context("cargo metadata")
+}
+
+/// The names of the test programs that are not from outside.
+fn programs(metadata: &Value) -> BTreeSet<String> {
     let packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
+    let is_inside = |name: &String| OUTSIDE.iter().all(|(_, programs, _)| !programs.contains(&name.as_str()));
+    names_of_tests(packages).filter(is_inside).collect()
+}
+
+/// The names of the packages' test programs.
+fn names_of_tests<'metadata>(packages: impl Iterator<Item = &'metadata Value>) -> impl Iterator<Item = String> {
     let targets = packages.filter_map(|package| package.get("targets")?.as_array()).flatten();
-    let names = targets.filter(|target| target.pointer("/kind/0").is_some_and(|kind| kind == "test"));
-    let names = names.filter_map(|target| Some(target.get("name")?.as_str()?.to_owned()));
-    Ok(names.filter(|name| OUTSIDE.iter().all(|(_, programs, _)| !programs.contains(&name.as_str()))).collect())
+    let tests = targets.filter(|target| target.pointer("/kind/0").is_some_and(|kind| kind == "test"));
+    tests.filter_map(|target| Some(target.get("name")?.as_str()?.to_owned()))
+}
+
+/// Runs again, alone, what may have failed by accident; what passes now is counted as passed, and named.
+fn run_again(programs: &BTreeSet<String>, report: &mut Report, counts: &mut Vec<String>) -> Result<()> {
+    let failed = report.failed.clone();
+    for (program, names) in again::worth_it(&failed, programs) {
+        for name in names {
+            let mut alone = tests(&["--test", program, "--", "--exact", name, "--test-threads=1"]);
+            let mut second = Report::default();
+            outcome(&mut alone, &mut second, &mut Vec::new(), true)?;
+            if second.failed.is_empty() && second.passed.len() == 1 {
+                report.failed.retain(|test| !second.passed.contains(test));
+                report.passed.append(&mut second.passed);
+                counts.push(format!("PASSED ONLY WHEN RUN AGAIN, ALONE: {program}::{name}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs tests, which find the program that cargo has built with them; returns how many lacked a peer.

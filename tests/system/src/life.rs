@@ -43,7 +43,7 @@ impl Life {
     /// With the log of whoever did not do what was asked.
     pub fn lead_again() -> Result<(String, String)> {
         let mut pair = Pair::new()?;
-        let lines = "log_format = \"JSON\"\n audit_log_enabled = true\n agent_ttl = \"20s\"\n ca_ttl = \"5m\"";
+        let lines = "log_format = \"JSON\"\n audit_log_enabled = true\n agent_ttl = \"40s\"\n ca_ttl = \"5m\"";
         lines.clone_into(&mut pair.server_lines);
         pair.server_blocks = listeners()?;
         pair.agent_blocks = listeners()?;
