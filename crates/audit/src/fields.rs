@@ -25,7 +25,7 @@ fn caller(actor: &Actor) -> Pairs {
     }
 }
 
-fn told(kind: &EventKind) -> Pairs {
+pub(crate) fn told(kind: &EventKind) -> Pairs {
     use EventKind as Kind;
     match kind {
         Kind::EntryCreated { id, spiffe_id } => {
@@ -93,7 +93,7 @@ fn expiry(at: Timestamp) -> Pairs {
     vec![("expires_at", at.to_string())]
 }
 
-fn name(kind: &EventKind) -> &'static str {
+pub(crate) fn name(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::EntryCreated { .. } => "entry_created",
         EventKind::EntryUpdated { .. } => "entry_updated",

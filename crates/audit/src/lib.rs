@@ -3,16 +3,29 @@
 //! Operations build an [`Event`] from what they prepared and call [`Audit::record`]; only when that has returned do they
 //! take effect. A record that fails stops the effect.
 
+mod canonical;
+mod catalogue;
+pub mod checkpoint;
 mod fields;
+pub mod folder;
+mod key;
+mod log;
+pub mod merkle;
+pub mod note;
+mod ocsf;
+pub mod record;
+mod tail;
+mod trail;
+pub mod verify;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Value;
 use steeple_types::{EntryId, SpiffeId, TrustDomain};
 
-use fields::fields;
+pub use log::LogRecorder;
+pub use trail::{Trail, TrailError, TrailSettings, Writer};
 
 /// Version of the catalogue of events.
 pub const CATALOGUE: u32 = 1;
@@ -93,6 +106,17 @@ pub trait Recorder: Send + Sync {
     /// # Errors
     /// [`AuditError`] when it is not.
     async fn record(&self, event: &Event) -> Result<(), AuditError>;
+
+    /// Returns when all events are recorded as durably as this recorder records.
+    ///
+    /// # Errors
+    /// [`AuditError`] when one is not.
+    async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
+        for event in &events {
+            self.record(event).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The handle by which operations record. Clones record to the same place.
@@ -112,55 +136,12 @@ impl Audit {
     pub async fn record(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<(), AuditError> {
         self.0.record(&Event { at, actor, kind }).await
     }
-}
 
-/// Records to the process log at debug level: the first recorder, which keeps nothing of its own.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogRecorder;
-
-#[async_trait]
-impl Recorder for LogRecorder {
-    async fn record(&self, event: &Event) -> Result<(), AuditError> {
-        let extra = Value::Object(fields(&event.actor, &event.kind));
-        tracing::debug!(target: "steeple::audit", subsystem_name = "audit", %extra, "Audit event");
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::sync::Mutex;
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn first_recorder_writes_to_the_log() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
-        let subscriber = subscriber.with_max_level(tracing::Level::DEBUG).finish();
-        let _log = tracing::subscriber::set_default(subscriber);
-        let kind = EventKind::LogLevelSet { level: "debug".to_owned() };
-        let actor = Actor::Local { uid: 7, pid: 8 };
-        Audit::new(Arc::new(LogRecorder)).record(Timestamp::UNIX_EPOCH, actor, kind).await.unwrap();
-        let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert!(said.contains("Audit event") && said.contains("subsystem_name=\"audit\""), "{said}");
-        let extra =
-            r#"extra={"event":"log_level_set","new_level":"debug","actor":"local","caller_uid":"7","caller_pid":"8"}"#;
-        assert!(said.contains(extra), "{said}");
+    /// Records that all of `events` are about to happen.
+    ///
+    /// # Errors
+    /// [`AuditError`]; the caller must not go on with any of them then.
+    pub async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
+        self.0.record_all(events).await
     }
 }

@@ -1,10 +1,12 @@
 //! Keys and signatures.
 
+mod ed25519;
 mod private;
 mod public;
 
 use async_trait::async_trait;
 
+pub use ed25519::{Ed25519Key, verify_ed25519};
 pub use private::{LocalSigner, PrivateKey};
 pub use public::{PublicKey, PublicKeyKind};
 
@@ -59,7 +61,7 @@ pub enum SignatureAlgorithm {
     RsaPssSha384,
     /// RSASSA-PSS over SHA-512, salt as long as the digest.
     RsaPssSha512,
-    /// Ed25519 (RFC 8032), which is verified and never made here.
+    /// Ed25519 (RFC 8032), with which no SVID is signed here.
     Ed25519,
 }
 

@@ -1,0 +1,80 @@
+//! The closed catalogue of events: to which class of OCSF each belongs, and how much it matters.
+
+use crate::EventKind;
+
+/// A class of OCSF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Entity Management.
+    EntityManagement,
+    /// Application Lifecycle.
+    ApplicationLifecycle,
+}
+
+impl Class {
+    pub(crate) fn category(self) -> u64 {
+        self.uid() / 1_000
+    }
+
+    pub(crate) fn uid(self) -> u64 {
+        match self {
+            Self::EntityManagement => 3_004,
+            Self::ApplicationLifecycle => 6_002,
+        }
+    }
+}
+
+/// How an event is listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listing {
+    pub(crate) class: Class,
+    /// Of the class.
+    pub(crate) activity: u64,
+    /// 1 informational, 2 low, 3 medium, 4 high, 5 critical.
+    pub(crate) severity: u64,
+    /// The kind of what is changed.
+    pub(crate) entity: &'static str,
+}
+
+// Activities of Entity Management.
+const CREATE: u64 = 1;
+const UPDATE: u64 = 3;
+const DELETE: u64 = 4;
+const ENROLL: u64 = 6;
+const DISABLE: u64 = 9;
+const ACTIVATE: u64 = 10;
+
+/// How events of this kind are listed.
+pub(crate) fn listing(kind: &EventKind) -> Listing {
+    use EventKind as Kind;
+    let (entity, activity, severity) = match kind {
+        Kind::EntryCreated { .. } => ("entry", CREATE, 1),
+        Kind::EntryUpdated { .. } => ("entry", UPDATE, 1),
+        Kind::EntryDeleted { .. } => ("entry", DELETE, 1),
+        Kind::AgentAttested { .. } => ("agent", ENROLL, 1),
+        Kind::AgentRenewed { .. } | Kind::AgentStatusPosted { .. } => ("agent", UPDATE, 1),
+        Kind::AgentSvidActivated { .. } => ("agent", ACTIVATE, 1),
+        Kind::AgentBanned { .. } => ("agent", DISABLE, 3),
+        Kind::AgentDeleted { .. } => ("agent", DELETE, 2),
+        Kind::JoinTokenCreated { .. } => ("join_token", CREATE, 2),
+        Kind::X509SvidIssued { .. } => ("x509_svid", CREATE, 1),
+        Kind::JwtSvidIssued { .. } => ("jwt_svid", CREATE, 1),
+        Kind::BundleCreated { .. } => ("bundle", CREATE, 2),
+        Kind::BundleAppended { .. }
+        | Kind::BundleUpdated { .. }
+        | Kind::BundleSet { .. }
+        | Kind::BundleRefreshed { .. } => ("bundle", UPDATE, 2),
+        Kind::BundleDeleted { .. } => ("bundle", DELETE, 3),
+        Kind::RelationshipCreated { .. } => ("federation_relationship", CREATE, 2),
+        Kind::RelationshipUpdated { .. } => ("federation_relationship", UPDATE, 2),
+        Kind::RelationshipDeleted { .. } => ("federation_relationship", DELETE, 2),
+        Kind::JwtKeyPublished { .. } => ("jwt_authority", CREATE, 2),
+        Kind::AuthorityPrepared { .. } => ("authority", CREATE, 2),
+        Kind::AuthorityActivated { .. } => ("authority", ACTIVATE, 2),
+        Kind::AuthorityTainted { .. } => ("authority", DISABLE, 4),
+        Kind::AuthorityRevoked { .. } => ("authority", DELETE, 4),
+        Kind::LogLevelSet { .. } => ("log_level", UPDATE, 2),
+        Kind::Pruned { .. } => ("records", DELETE, 1),
+    };
+    Listing { class: Class::EntityManagement, activity, severity, entity }
+}

@@ -1,0 +1,146 @@
+//! Where a trail ends: what a start reads of it, and what it makes of a write that was cut short.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::folder::{Folder, FolderError, SegmentFile, at};
+use crate::merkle::{Frontier, Hash, leaf};
+use crate::note::Verifier;
+use crate::record::{Record, RecordError};
+
+/// Longest line that is read, in bytes.
+pub(crate) const MAX_LINE: u64 = 1 << 20;
+
+/// Why a trail is not gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// A file can't be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The last checkpoint is not in order.
+    #[error("the last checkpoint of the trail: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// Records are missing.
+    #[error("records {from} to {to} of the trail are missing, for which there is a checkpoint")]
+    Missing {
+        /// The first that is missing.
+        from: u64,
+        /// The last that is missing.
+        to: u64,
+    },
+    /// A record is not in order.
+    #[error("record {sequence} of the trail: {error}")]
+    Record {
+        /// Its sequence number.
+        sequence: u64,
+        /// What is wrong.
+        error: RecordError,
+    },
+    /// A record is in order, but does not follow the one before.
+    #[error("record {sequence} of the trail does not follow the one before")]
+    Unlinked {
+        /// Its sequence number.
+        sequence: u64,
+    },
+}
+
+/// The end of a trail.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    pub(crate) tree: Frontier,
+    pub(crate) head: Option<Hash>,
+    /// The records that the last checkpoint covers.
+    pub(crate) covered: u64,
+    /// The last segment and how many bytes of it are records.
+    pub(crate) segment: Option<(SegmentFile, u64)>,
+    /// The bytes after them.
+    pub(crate) torn: u64,
+}
+
+/// Reads the end of the trail, from its last checkpoint on; a torn last line is left out.
+pub(crate) fn read(folder: &Folder, verifier: &Verifier, chain: &str) -> Result<Tail, TailError> {
+    let mut tail = Tail::default();
+    if let Some(checkpoint) = last_checkpoint(folder, verifier)? {
+        tail.covered = checkpoint.tree.size();
+        tail.head = (tail.covered > 0).then_some(checkpoint.head);
+        tail.tree = checkpoint.tree;
+    }
+    let segments = folder.segments()?;
+    // The segment in which the checkpoint's last record stands, and those after it.
+    let from = segments.iter().rposition(|segment| segment.first < tail.covered.max(1)).unwrap_or_default();
+    let mut next = segments.get(from).map_or(0, |segment| segment.first);
+    let covered = tail.covered;
+    for segment in segments.get(from..).unwrap_or_default() {
+        if segment.first != next {
+            return Err(TailError::Missing { from: next, to: segment.first.saturating_sub(1) });
+        }
+        (next, tail.torn) = follow(segment, next, chain, &mut tail)?;
+    }
+    if next < covered {
+        return Err(TailError::Missing { from: next, to: covered - 1 });
+    }
+    Ok(tail)
+}
+
+/// Reads a segment; yields the sequence number after its last record, and how many bytes are no record.
+fn follow(segment: &SegmentFile, first: u64, chain: &str, tail: &mut Tail) -> Result<(u64, u64), TailError> {
+    let file = File::open(&segment.path).map_err(at(&segment.path))?;
+    let size = file.metadata().map_err(at(&segment.path))?.len();
+    let (mut next, mut length) = (first, 0);
+    let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
+    while let Some(line) = lines.next().map_err(at(&segment.path))? {
+        let Some(text) = line.strip_suffix(b"\n") else { break };
+        length += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if next + 1 >= tail.covered {
+            let record = Record::parse(text).map_err(|error| TailError::Record { sequence: next, error })?;
+            let is_checkpoints = next + 1 == tail.covered && tail.head == Some(record.fingerprint);
+            let is_next = next + 1 > tail.covered && record.previous == tail.head;
+            if record.sequence != next || record.chain != chain || !(is_checkpoints || is_next) {
+                return Err(TailError::Unlinked { sequence: next });
+            }
+            if is_next {
+                tail.tree.push(leaf(text));
+                tail.head = Some(record.fingerprint);
+            }
+        }
+        next += 1;
+    }
+    tail.segment = Some((segment.clone(), length));
+    Ok((next, size - length))
+}
+
+/// The last checkpoint that is whole; a note that was cut short while it was written is cut off.
+fn last_checkpoint(folder: &Folder, verifier: &Verifier) -> Result<Option<Checkpoint>, TailError> {
+    let text = folder.checkpoints()?;
+    let (notes, rest) = split(&text);
+    if !rest.is_empty() {
+        folder.cut_checkpoints(text.len() - rest.len())?;
+    }
+    Ok(notes.last().map(|note| Checkpoint::open(note, verifier)).transpose()?)
+}
+
+/// The whole notes of a file of checkpoints, each with its last line feed, and what comes after them.
+pub(crate) fn split(text: &str) -> (Vec<&str>, &str) {
+    let (mut notes, mut rest) = (Vec::new(), text);
+    // A note is a text, an empty line and a signature; after each comes another empty line.
+    while let Some(end) = rest.match_indices("\n\n").nth(1).map(|(at, _)| at + 1) {
+        notes.push(rest.get(..end).unwrap_or_default());
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    (notes, rest)
+}
+
+/// Lines of bytes, each with its line feed if it has one, none longer than [`MAX_LINE`].
+pub(crate) struct Lines<R>(pub(crate) R);
+
+impl<R: BufRead> Lines<R> {
+    pub(crate) fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        std::io::Read::take(&mut self.0, MAX_LINE).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(line))
+    }
+}

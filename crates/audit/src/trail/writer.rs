@@ -1,0 +1,246 @@
+//! The one that writes a trail.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use steeple_clock::Clock;
+use steeple_crypto::keys::Ed25519Key;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use super::{TrailError, TrailSettings, Waiting};
+use crate::AuditError;
+use crate::checkpoint::{Checkpoint, origin};
+use crate::folder::{Folder, FolderError, SegmentFile, at};
+use crate::merkle::{Frontier, leaf};
+use crate::record::Chain;
+use crate::tail::Tail;
+
+/// Most events that become durable at once.
+const GROUP: usize = 1_024;
+
+/// Writes the events of a trail, in groups that become durable together.
+pub struct Writer {
+    settings: TrailSettings,
+    clock: Clock,
+    folder: Folder,
+    /// Held as long as the trail is written.
+    _lock: File,
+    key: Ed25519Key,
+    chain: Chain,
+    tree: Frontier,
+    /// How many records the last checkpoint covers.
+    covered: u64,
+    segment: Segment,
+    receiver: mpsc::Receiver<Waiting>,
+    /// Whether the last group could not be written.
+    is_failing: bool,
+}
+
+struct Segment {
+    at: SegmentFile,
+    file: File,
+    /// How many of its bytes are records.
+    length: u64,
+    begun: Timestamp,
+    /// Whether what is on disk after a failure is unknown, so that nothing more may be written into it.
+    is_doubtful: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        settings: TrailSettings,
+        clock: Clock,
+        (folder, lock): (Folder, File),
+        key: Ed25519Key,
+        chain: Chain,
+        tail: Tail,
+        receiver: mpsc::Receiver<Waiting>,
+    ) -> Result<Self, TrailError> {
+        let begun = clock.now();
+        let segment = match tail.segment {
+            Some((segment, length)) => {
+                let file = Folder::resume_segment(&segment)?;
+                if tail.torn > 0 {
+                    let bytes = tail.torn;
+                    warn!(bytes, "The last write to the audit trail was cut short; nobody was told that it is durable");
+                    file.set_len(length).and_then(|()| file.sync_all()).map_err(at(&segment.path))?;
+                }
+                Segment { at: segment, file, length, begun, is_doubtful: false }
+            }
+            None => Segment::begin(&folder, 0, begun)?,
+        };
+        let (tree, covered) = (tail.tree, tail.covered);
+        Ok(Self {
+            settings,
+            clock,
+            folder,
+            _lock: lock,
+            key,
+            chain,
+            tree,
+            covered,
+            segment,
+            receiver,
+            is_failing: false,
+        })
+    }
+
+    /// Writes until nobody can record any more, and makes a last checkpoint. Blocks; `runtime` is where the clock's sleeps run.
+    pub fn run(mut self, runtime: &Handle) {
+        let mut waiting = Vec::new();
+        loop {
+            match runtime.block_on(self.wait(&mut waiting)) {
+                Woken::Events => self.write(std::mem::take(&mut waiting)),
+                Woken::Time => self.checkpoint(),
+                Woken::End => break,
+            }
+        }
+        self.checkpoint();
+    }
+
+    /// Waits for events, or until it is time for a checkpoint.
+    async fn wait(&mut self, waiting: &mut Vec<Waiting>) -> Woken {
+        let sleep = async {
+            if self.tree.size() > self.covered {
+                self.clock.sleep(self.settings.checkpoint_interval).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            count = self.receiver.recv_many(waiting, GROUP) => if count > 0 { Woken::Events } else { Woken::End },
+            () = sleep => Woken::Time,
+        }
+    }
+
+    /// Makes a group durable, all of it or nothing, and tells those who wait.
+    fn write(&mut self, group: Vec<Waiting>) {
+        let before = (self.chain.clone(), self.tree.clone());
+        let written = self.go_on().and_then(|()| self.append(&group));
+        match &written {
+            Ok(()) if self.is_failing => info!("The audit trail can be written again"),
+            Err(error) if !self.is_failing => {
+                error!(%error, "The audit trail can't be written; nothing is issued and nothing changed until it can");
+            }
+            _ => {}
+        }
+        self.is_failing = written.is_err();
+        if written.is_err() {
+            (self.chain, self.tree) = before;
+        }
+        for waiting in group {
+            // Who doesn't wait any more has given up what he was about to do.
+            let _ = waiting.answer.send(written.clone());
+        }
+        if self.tree.size() >= self.covered.saturating_add(self.settings.checkpoint_records) {
+            self.checkpoint();
+        }
+    }
+
+    fn append(&mut self, group: &[Waiting]) -> Result<(), AuditError> {
+        let mut lines = Vec::new();
+        for event in group.iter().flat_map(|waiting| &waiting.events) {
+            let line = self.chain.seal(event)?;
+            self.tree.push(leaf(&line));
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+        }
+        self.segment.append(&lines).map_err(failed)
+    }
+
+    /// Begins another segment when the last one is large or old, or what it holds is in doubt.
+    fn go_on(&mut self) -> Result<(), AuditError> {
+        let now = self.clock.now();
+        let age = Duration::try_from(now.duration_since(self.segment.begun)).unwrap_or_default();
+        let is_full = self.segment.length >= self.settings.max_segment_size || age >= self.settings.max_segment_age;
+        let is_empty = self.segment.length == 0;
+        if self.segment.is_doubtful {
+            self.segment.cut().map_err(failed)?;
+        }
+        if is_empty || !(is_full || self.segment.is_doubtful) {
+            self.segment.is_doubtful = false;
+            return Ok(());
+        }
+        let next = Segment::begin(&self.folder, self.chain.next, now).map_err(failed)?;
+        let last = std::mem::replace(&mut self.segment, next);
+        self.checkpoint();
+        if let Err(error) = Folder::seal(&last.at) {
+            warn!(%error, "A segment of the audit trail stays writable");
+        }
+        Ok(())
+    }
+
+    /// Signs the state of the trail. One that can't be written is tried again at the next.
+    fn checkpoint(&mut self) {
+        let (Some(head), true) = (self.chain.head, self.tree.size() > self.covered) else { return };
+        let checkpoint = Checkpoint { tree: self.tree.clone(), head, at: self.clock.now() };
+        let note = checkpoint.sign(&origin(&self.settings.trust_domain, &self.chain.uid), &self.key);
+        match self.folder.add_checkpoint(&note) {
+            Ok(()) => self.covered = self.tree.size(),
+            Err(error) => warn!(%error, "A checkpoint of the audit trail can't be written"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Writer {
+    /// Writes into another file from now on; yields the one before.
+    pub(super) fn swap_file(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.segment.file, file)
+    }
+
+    pub(super) fn write_for_test(&mut self, group: Vec<Waiting>) {
+        self.write(group);
+    }
+}
+
+enum Woken {
+    Events,
+    Time,
+    End,
+}
+
+impl Segment {
+    fn begin(folder: &Folder, first: u64, begun: Timestamp) -> Result<Self, FolderError> {
+        let (file, at) = folder.begin_segment(first)?;
+        Ok(Self { at, file, length: 0, begun, is_doubtful: false })
+    }
+
+    /// Adds lines, durably. After a failure the file is as it was, or doubtful.
+    fn append(&mut self, lines: &[u8]) -> Result<(), FolderError> {
+        let written = self.file.write_all_at(lines, self.length).and_then(|()| {
+            // A sync that fails may have lost what the next one says is there.
+            self.file.sync_data().inspect_err(|_| self.is_doubtful = true)
+        });
+        match written {
+            Ok(()) => {
+                self.length += u64::try_from(lines.len()).unwrap_or(u64::MAX);
+                Ok(())
+            }
+            Err(error) => {
+                self.is_doubtful |= self.cut().is_err();
+                Err(at(&self.at.path)(error))
+            }
+        }
+    }
+
+    /// Takes away what is not a record.
+    fn cut(&mut self) -> Result<(), FolderError> {
+        self.file.set_len(self.length).map_err(at(&self.at.path))
+    }
+}
+
+fn failed(error: FolderError) -> AuditError {
+    let FolderError { path, error } = error;
+    let way_out = if error.kind() == std::io::ErrorKind::StorageFull {
+        "; make space there, and it goes on by itself"
+    } else {
+        ""
+    };
+    AuditError(format!("{}: {error}{way_out}", path.display()))
+}
