@@ -4,6 +4,7 @@
 //! program; called otherwise, the first argument is the role: `steeple server entry show`.
 
 mod agent;
+mod audit;
 mod call;
 mod date;
 mod dispatch;
@@ -63,6 +64,7 @@ pub(crate) fn main(argv: &[String], hooks: &Hooks, env: &mut Env) -> u8 {
     match arguments.split_first().map(|(role, rest)| (role.as_str(), rest)) {
         Some(("server", rest)) => server("steeple server", hooks).run(rest, env),
         Some(("agent", rest)) => agent("steeple agent", hooks).run(rest, env),
+        Some(("audit", rest)) => audit::program(SPIRE_VERSION).run(rest, env),
         _ => own(hooks).run(arguments, env),
     }
 }
@@ -90,6 +92,7 @@ fn own(hooks: &Hooks) -> Program {
         rows: vec![
             role("server", "The server and its commands, as spire-server"),
             role("agent", "The agent and its commands, as spire-agent"),
+            role("audit", "Verifies and searches the files of an audit trail"),
             Row { path: "csi", synopsis: "The CSI driver, as spiffe-csi-driver", kind: Kind::Hook(hooks.csi) },
             Row {
                 path: "controller",

@@ -1,6 +1,7 @@
 //! The daemons: `server run`, `agent run`, their `validate`, `controller`, `csi`, `oidc-discovery-provider`, and `dev`.
 
 mod agent;
+mod audit;
 mod controller;
 mod csi;
 mod dev;

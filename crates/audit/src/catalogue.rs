@@ -43,10 +43,14 @@ const DELETE: u64 = 4;
 const ENROLL: u64 = 6;
 const DISABLE: u64 = 9;
 const ACTIVATE: u64 = 10;
+// Activities of Application Lifecycle.
+const START: u64 = 3;
+const STOP: u64 = 4;
 
 /// How events of this kind are listed.
 pub(crate) fn listing(kind: &EventKind) -> Listing {
     use EventKind as Kind;
+    let of_process = |activity| Listing { class: Class::ApplicationLifecycle, activity, severity: 2, entity: "server" };
     let (entity, activity, severity) = match kind {
         Kind::EntryCreated { .. } => ("entry", CREATE, 1),
         Kind::EntryUpdated { .. } => ("entry", UPDATE, 1),
@@ -75,6 +79,8 @@ pub(crate) fn listing(kind: &EventKind) -> Listing {
         Kind::AuthorityRevoked { .. } => ("authority", DELETE, 4),
         Kind::LogLevelSet { .. } => ("log_level", UPDATE, 2),
         Kind::Pruned { .. } => ("records", DELETE, 1),
+        Kind::ServerStarted { .. } => return of_process(START),
+        Kind::ServerStopped => return of_process(STOP),
     };
     Listing { class: Class::EntityManagement, activity, severity, entity }
 }

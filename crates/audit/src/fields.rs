@@ -73,6 +73,10 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         }
         Kind::LogLevelSet { level } => vec![("new_level", level.clone())],
         Kind::Pruned { what } => vec![("pruned", (*what).to_owned())],
+        Kind::ServerStarted { version, configuration_digest } => {
+            vec![("version", (*version).to_owned()), ("configuration_digest", configuration_digest.clone())]
+        }
+        Kind::ServerStopped => Vec::new(),
     }
 }
 
@@ -123,5 +127,7 @@ pub(crate) fn name(kind: &EventKind) -> &'static str {
         EventKind::AuthorityRevoked { .. } => "authority_revoked",
         EventKind::LogLevelSet { .. } => "log_level_set",
         EventKind::Pruned { .. } => "pruned",
+        EventKind::ServerStarted { .. } => "server_started",
+        EventKind::ServerStopped => "server_stopped",
     }
 }

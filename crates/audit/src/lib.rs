@@ -91,6 +91,8 @@ pub enum EventKind {
     AuthorityRevoked { kind: &'static str, authority_id: String },
     LogLevelSet { level: String },
     Pruned { what: &'static str },
+    ServerStarted { version: &'static str, configuration_digest: String },
+    ServerStopped,
 }
 
 /// An event could not be recorded; what it describes must not happen.

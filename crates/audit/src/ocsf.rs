@@ -26,10 +26,13 @@ pub(crate) fn event(event: &Event) -> Map<String, Value> {
         "src_endpoint": source,
     });
     let object = match class {
-        Class::EntityManagement => ("entity", json!({ "name": name_of(&data), "type": entity, "data": data })),
-        Class::ApplicationLifecycle => ("app", json!({ "name": "steeple", "data": data })),
+        Class::EntityManagement => ("entity", json!({ "name": name_of(&data), "type": entity, "data": &data })),
+        Class::ApplicationLifecycle => ("app", json!({ "name": entity, "vendor_name": "steeple" })),
     };
     let mut members = members.as_object_mut().map(std::mem::take).unwrap_or_default();
+    if class == Class::ApplicationLifecycle {
+        members.insert("unmapped".to_owned(), Value::Object(data));
+    }
     members.insert(object.0.to_owned(), object.1);
     members
 }

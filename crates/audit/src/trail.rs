@@ -86,7 +86,16 @@ pub enum TrailError {
 
 /// The recorder that hands events to the trail's writer.
 #[derive(Clone, Debug)]
-pub struct Trail(mpsc::Sender<Waiting>);
+pub struct Trail(mpsc::Sender<Asked>);
+
+/// What the writer is asked.
+#[derive(Debug)]
+enum Asked {
+    /// To record.
+    Record(Waiting),
+    /// To end.
+    End,
+}
 
 /// Events of one caller, and where he waits.
 #[derive(Debug)]
@@ -113,6 +122,14 @@ impl Trail {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writer = Writer::new(settings, clock, (folder, lock), key, chain, tail, receiver)?;
         Ok((Self(sender), writer))
+    }
+}
+
+impl Trail {
+    /// Has the writer end; what is to be recorded after that is refused.
+    pub async fn end(&self) {
+        // A writer that is gone has ended.
+        let _ = self.0.send(Asked::End).await;
     }
 }
 
@@ -148,7 +165,7 @@ impl Recorder for Trail {
     async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
         let ended = || AuditError("the writer of the trail has ended".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { events, answer }).await.map_err(|_| ended())?;
+        self.0.send(Asked::Record(Waiting { events, answer })).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
     }
 }

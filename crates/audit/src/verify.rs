@@ -155,6 +155,36 @@ pub fn verify(path: &Path, question: &Question) -> Result<Verified, Finding> {
     walk.end()
 }
 
+/// The last checkpoint of the trail in a folder, as the note that it is; none when there is none yet.
+///
+/// # Errors
+/// [`Finding`] when the folder can't be read, or the checkpoints are not in order.
+pub fn last_checkpoint(path: &Path) -> Result<Option<String>, Finding> {
+    let folder = Folder::new(path);
+    checkpoints(&folder, &key_of(&folder, None)?)?;
+    Ok(split(&folder.checkpoints()?).0.pop().map(str::to_owned))
+}
+
+/// Shows each whole line of the trail in a folder with its number, in order, until `look` has seen enough. Nothing is verified.
+///
+/// # Errors
+/// [`Finding::Folder`] when a file can't be read.
+pub fn each_record(path: &Path, mut look: impl FnMut(u64, &str) -> bool) -> Result<(), Finding> {
+    for segment in Folder::new(path).segments()? {
+        let file = File::open(&segment.path).map_err(at(&segment.path))?;
+        let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
+        let mut sequence = segment.first;
+        while let Some(line) = lines.next().map_err(at(&segment.path))? {
+            let Some(text) = line.strip_suffix(b"\n") else { break };
+            if !look(sequence, &String::from_utf8_lossy(text)) {
+                return Ok(());
+            }
+            sequence += 1;
+        }
+    }
+    Ok(())
+}
+
 fn key_of(folder: &Folder, given: Option<&Verifier>) -> Result<Verifier, Finding> {
     if let Some(verifier) = given {
         return Ok(verifier.clone());

@@ -1,5 +1,6 @@
 //! The server's configuration: SPIRE's file and flags, read and checked.
 
+mod audit;
 mod experimental;
 mod federation;
 mod keys;
@@ -9,11 +10,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steeple_audit::TrailSettings;
 use steeple_ca::CaSubject;
 use steeple_config::{
     Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, TELEMETRY_NOT_YET, invalid, parse_duration,
     read_health, read_plugins, read_prometheus, refuse_not_yet,
 };
+use steeple_crypto::digest::sha256;
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::tls::KeyExchange;
 use steeple_crypto::x509::Name;
@@ -34,6 +37,10 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// How the server logs.
     pub log: LogSettings,
+    /// Where the audit trail is kept, if it is.
+    pub audit: Option<TrailSettings>,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub digest: String,
     /// The plugins in the order of the file.
     pub plugins: Vec<PluginBlock>,
     /// What the operator should know of.
@@ -45,7 +52,12 @@ pub struct ServerConfig {
 /// # Errors
 /// [`ConfigError`] of the first thing that is not in order.
 pub fn load(path: &str, env: Option<&LookUp<'_>>, flags: &Flags) -> Result<ServerConfig, ConfigError> {
-    steeple_config::load(path, env, "server", |root, block| Reader { server: Section { block, flags } }.config(root))
+    let mut loaded = steeple_config::load(path, env, "server", |root, block| {
+        Reader { server: Section { block, flags } }.config(root)
+    })?;
+    // What was read a moment ago can be read again, but for a file that is being replaced: its digest is the new one's then.
+    loaded.digest = std::fs::read(path).map(|bytes| hex::encode(sha256(&bytes))).unwrap_or_default();
+    Ok(loaded)
 }
 
 struct Reader<'a> {
@@ -71,7 +83,9 @@ impl Reader<'_> {
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
         let settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
         let plugins = read_plugins(root)?;
-        Ok(ServerConfig { settings, data_dir: PathBuf::from(data_dir), log, plugins, warnings })
+        let data_dir = PathBuf::from(data_dir);
+        let audit = audit::read(root, &settings.trust_domain, &data_dir)?;
+        Ok(ServerConfig { settings, data_dir, log, audit, digest: String::new(), plugins, warnings })
     }
 
     fn bind_address(&self) -> Result<SocketAddr, ConfigError> {

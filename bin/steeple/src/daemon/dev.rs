@@ -11,9 +11,11 @@ mod report;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use steeple_audit::{Audit, LogRecorder};
 use steeple_client::connect_unix;
 use steeple_clock::Clock;
 use steeple_runtime::{Shutdown, Signals, tighten_umask};
@@ -116,7 +118,7 @@ async fn serve(env: &mut Env, options: &Options, paths: &Paths, clock: Clock, lo
     let shutdown = Shutdown::new();
     let signals = Signals::listen()?;
     let config = paths.server_config(&options.trust_domain, options.port)?;
-    let server = server::start(&config, clock.clone(), log.clone()).await?;
+    let server = server::start(&config, clock.clone(), log.clone(), Audit::new(Arc::new(LogRecorder))).await?;
     let port = server.address()?.port();
     let agent = async {
         let worked = work(env, options, paths, port, &clock, &log, began, &shutdown).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use steeple_audit::{Audit, LogRecorder};
+use steeple_audit::Audit;
 use steeple_clock::Clock;
 use steeple_config::{LookUp, PluginBlock};
 use steeple_keys::KeyCall;
@@ -18,6 +18,7 @@ use steeple_telemetry::{Level, Log, Metrics, label};
 use tonic::Code;
 use tracing::{debug, info, warn};
 
+use super::audit::Trail;
 use super::flags::{Flag, number, read, switch, value};
 use super::{
     check_log, close_umask, counted_keys, crashed, host, metrics, notify_ready, plugins, signals, start_log, telling,
@@ -127,9 +128,11 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
         let shutdown = Shutdown::new();
         let signals = Signals::listen()?;
         let serve = async {
-            let server = start(config, clock, log.clone()).await?;
+            let trail = Trail::begin(config, &clock).await?;
+            let server = start(config, clock.clone(), log.clone(), trail.audit()).await?;
             notify_ready(variables);
             let ended = server.run(shutdown.clone()).await;
+            trail.end(&clock).await;
             plugins::unloaded(&config.plugins);
             debug!(subsystem_name = "catalog", "Closing DataStore");
             info!(subsystem_name = "catalog", "DataStore closed");
@@ -145,7 +148,7 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
 }
 
 /// Makes a server of a configuration: the one place where its parts come together.
-pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyhow::Result<Server> {
+pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log, audit: Audit) -> anyhow::Result<Server> {
     let trust_domain = &config.settings.trust_domain;
     let blocks: &[PluginBlock] = &config.plugins;
     let admin_ids = &config.settings.admin_ids;
@@ -191,7 +194,7 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log) -> anyh
         node_attestors: choose::server_attestors(blocks, trust_domain, &clock)?,
         bundle_publishers: choose::bundle_publishers(blocks).await?,
         notifiers: choose::notifiers(blocks, &clock)?,
-        audit: Audit::new(Arc::new(LogRecorder)),
+        audit,
         log: Arc::new(ProcessLog(log)),
         metrics: Arc::new(ServerMetrics { metrics, started: clock.monotonic(), clock: clock.clone() }),
         store,

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::{TrailError, TrailSettings, Waiting};
+use super::{Asked, TrailError, TrailSettings, Waiting};
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, origin};
 use crate::folder::{Folder, FolderError, SegmentFile, at};
@@ -35,7 +35,7 @@ pub struct Writer {
     /// How many records the last checkpoint covers.
     covered: u64,
     segment: Segment,
-    receiver: mpsc::Receiver<Waiting>,
+    receiver: mpsc::Receiver<Asked>,
     /// Whether the last group could not be written.
     is_failing: bool,
 }
@@ -58,7 +58,7 @@ impl Writer {
         key: Ed25519Key,
         chain: Chain,
         tail: Tail,
-        receiver: mpsc::Receiver<Waiting>,
+        receiver: mpsc::Receiver<Asked>,
     ) -> Result<Self, TrailError> {
         let begun = clock.now();
         let segment = match tail.segment {
@@ -89,21 +89,27 @@ impl Writer {
         })
     }
 
-    /// Writes until nobody can record any more, and makes a last checkpoint. Blocks; `runtime` is where the clock's sleeps run.
+    /// Writes until it is told to end or nobody can record any more, and makes a last checkpoint. Blocks; `runtime` is where the
+    /// clock's sleeps run.
     pub fn run(mut self, runtime: &Handle) {
-        let mut waiting = Vec::new();
-        loop {
-            match runtime.block_on(self.wait(&mut waiting)) {
-                Woken::Events => self.write(std::mem::take(&mut waiting)),
+        let mut asked = Vec::new();
+        while let Some(woken) = runtime.block_on(self.wait(&mut asked)) {
+            match woken {
                 Woken::Time => self.checkpoint(),
-                Woken::End => break,
+                Woken::Asked => {
+                    let (group, is_end) = group(std::mem::take(&mut asked));
+                    self.write(group);
+                    if is_end {
+                        break;
+                    }
+                }
             }
         }
         self.checkpoint();
     }
 
-    /// Waits for events, or until it is time for a checkpoint.
-    async fn wait(&mut self, waiting: &mut Vec<Waiting>) -> Woken {
+    /// Waits until something is asked, or it is time for a checkpoint; nothing comes after the end.
+    async fn wait(&mut self, asked: &mut Vec<Asked>) -> Option<Woken> {
         let sleep = async {
             if self.tree.size() > self.covered {
                 self.clock.sleep(self.settings.checkpoint_interval).await;
@@ -113,13 +119,16 @@ impl Writer {
         };
         tokio::select! {
             biased;
-            count = self.receiver.recv_many(waiting, GROUP) => if count > 0 { Woken::Events } else { Woken::End },
-            () = sleep => Woken::Time,
+            count = self.receiver.recv_many(asked, GROUP) => (count > 0).then_some(Woken::Asked),
+            () = sleep => Some(Woken::Time),
         }
     }
 
     /// Makes a group durable, all of it or nothing, and tells those who wait.
     fn write(&mut self, group: Vec<Waiting>) {
+        if group.is_empty() {
+            return;
+        }
         let before = (self.chain.clone(), self.tree.clone());
         let written = self.go_on().and_then(|()| self.append(&group));
         match &written {
@@ -200,9 +209,20 @@ impl Writer {
 }
 
 enum Woken {
-    Events,
+    Asked,
     Time,
-    End,
+}
+
+/// Those who wait, and whether it is the end; who comes after it is refused, since nobody answers him.
+fn group(asked: Vec<Asked>) -> (Vec<Waiting>, bool) {
+    let mut group = Vec::with_capacity(asked.len());
+    for asked in asked {
+        match asked {
+            Asked::Record(waiting) => group.push(waiting),
+            Asked::End => return (group, true),
+        }
+    }
+    (group, false)
 }
 
 impl Segment {

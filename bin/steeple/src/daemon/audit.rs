@@ -1,0 +1,61 @@
+//! The audit trail of a server's life.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use steeple_audit::{Actor, Audit, EventKind, LogRecorder};
+use steeple_clock::Clock;
+use steeple_server::config::ServerConfig;
+use tracing::warn;
+
+use crate::commands::SPIRE_VERSION;
+
+/// Where a server's events are recorded, from its start to its end.
+pub(super) struct Trail {
+    audit: Audit,
+    written: Option<Written>,
+}
+
+/// A trail in files, and the thread that writes it.
+struct Written {
+    trail: steeple_audit::Trail,
+    thread: JoinHandle<()>,
+}
+
+impl Trail {
+    /// Opens the trail that the configuration names, with the start as its first record; without one, events go to the log.
+    pub(super) async fn begin(config: &ServerConfig, clock: &Clock) -> anyhow::Result<Self> {
+        let (audit, written) = match &config.audit {
+            None => (Audit::new(Arc::new(LogRecorder)), None),
+            Some(settings) => {
+                let (trail, writer) =
+                    steeple_audit::Trail::open(settings.clone(), clock.clone()).context("audit trail")?;
+                let runtime = tokio::runtime::Handle::current();
+                let thread = std::thread::Builder::new().name("audit".to_owned());
+                let thread = thread.spawn(move || writer.run(&runtime)).context("the audit trail's thread")?;
+                (Audit::new(Arc::new(trail.clone())), Some(Written { trail, thread }))
+            }
+        };
+        let started = EventKind::ServerStarted { version: SPIRE_VERSION, configuration_digest: config.digest.clone() };
+        audit.record(clock.now(), Actor::Server, started).await?;
+        Ok(Self { audit, written })
+    }
+
+    /// What operations record by.
+    pub(super) fn audit(&self) -> Audit {
+        self.audit.clone()
+    }
+
+    /// Records the end, and waits until all is written.
+    pub(super) async fn end(self, clock: &Clock) {
+        if let Err(error) = self.audit.record(clock.now(), Actor::Server, EventKind::ServerStopped).await {
+            warn!(%error, "The end is not in the audit trail");
+        }
+        if let Some(Written { trail, thread }) = self.written {
+            trail.end().await;
+            // A thread that panicked has told so.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
