@@ -74,10 +74,11 @@ impl Folder {
         for entry in fs::read_dir(&self.0).map_err(at(&self.0))? {
             let entry = entry.map_err(at(&self.0))?;
             let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)).filter(|name| name.len() == 20);
-            if let Some(first) = number.and_then(|number| number.parse().ok()) {
-                segments.push(SegmentFile { first, path: entry.path() });
-            }
+            let Some(number) = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)) else { continue };
+            let first = number.parse().ok().filter(|first: &u64| format!("{first:020}") == number);
+            let stranger = || io::Error::other("is named like a segment, but not after the number of its first record");
+            segments
+                .push(SegmentFile { first: first.ok_or_else(|| at(&entry.path())(stranger()))?, path: entry.path() });
         }
         segments.sort();
         Ok(segments)

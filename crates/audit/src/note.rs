@@ -71,17 +71,23 @@ impl Verifier {
     /// # Errors
     /// [`NoteError`].
     pub fn open<'note>(&self, note: &'note str) -> Result<&'note str, NoteError> {
-        let at = note.rfind(SEPARATOR).ok_or(NoteError::Form)?;
+        if note.contains(|c: char| c.is_control() && c != '\n') {
+            return Err(NoteError::Form);
+        }
+        let at = note.trim_end_matches('\n').rfind(SEPARATOR).ok_or(NoteError::Form)?;
         let (text, signatures) = note.split_at(at + 1);
-        let signatures = signatures.strip_prefix('\n').filter(|lines| !lines.is_empty()).ok_or(NoteError::Form)?;
+        let signatures = signatures.strip_prefix('\n').filter(|lines| lines.ends_with('\n')).ok_or(NoteError::Form)?;
         let mut is_signed = false;
-        for line in signatures.lines() {
+        for line in signatures.trim_end_matches('\n').lines() {
             let (name, signature) =
                 line.strip_prefix("\u{2014} ").and_then(|line| line.split_once(' ')).ok_or(NoteError::Form)?;
             let signature = BASE64_STANDARD.decode(signature).map_err(|_| NoteError::Form)?;
             let Some((hash, signature)) = signature.split_at_checked(4) else { return Err(NoteError::Form) };
-            let is_ours = name == self.name && hash == self.hash();
-            is_signed |= is_ours && verify_ed25519(&self.key, text.as_bytes(), signature).is_ok();
+            if name == self.name && hash == self.hash() {
+                let verified = verify_ed25519(&self.key, text.as_bytes(), signature);
+                verified.map_err(|_| NoteError::Unsigned(self.to_string()))?;
+                is_signed = true;
+            }
         }
         if is_signed { Ok(text) } else { Err(NoteError::Unsigned(self.to_string())) }
     }

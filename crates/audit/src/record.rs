@@ -10,6 +10,9 @@ use crate::{AuditError, Event, ocsf};
 /// Version of OCSF whose classes, objects and profile `record_integrity` the records use.
 pub const OCSF_VERSION: &str = "1.9.0";
 
+/// Longest line of a trail, its line feed included, in bytes.
+pub const MAX_LINE: usize = 1 << 20;
+
 /// Before the fingerprint's place in the canonical form: a member of this name is at the top alone.
 const LIST: &[u8] = b"\"attestation_list\":[{";
 /// After it.
@@ -46,6 +49,9 @@ impl Chain {
         let bare = canonical(&Value::Object(record)).map_err(|error| failed(&error))?;
         let head = sha256(&bare);
         let line = with_fingerprint(&bare, &head).ok_or_else(|| failed(&"it has no place for its fingerprint"))?;
+        if line.len() >= MAX_LINE {
+            return Err(failed(&format_args!("its record would have {} bytes, more than {MAX_LINE}", line.len())));
+        }
         self.head = Some(head);
         self.next += 1;
         Ok(line)
@@ -76,7 +82,7 @@ fn fingerprint(hash: &Hash) -> Value {
 pub struct Record {
     /// The whole event.
     pub event: Map<String, Value>,
-    /// Identifier of its chain.
+    /// Identifier of its chain: 32 hexadecimal digits.
     pub chain: String,
     /// Its number in the chain.
     pub sequence: u64,
@@ -118,11 +124,21 @@ impl Record {
         let Some([Value::Object(attestation)]) = list.map(Vec::as_slice) else {
             return Err(Member("attestation_list"));
         };
-        let chain = attestation.get("chain_uid").and_then(Value::as_str).ok_or(Member("chain_uid"))?.to_owned();
+        let chain = attestation.get("chain_uid").and_then(Value::as_str).filter(|uid| is_uid(uid));
+        let chain = chain.ok_or(Member("chain_uid"))?.to_owned();
+        let uid = event.get("metadata").and_then(|metadata| metadata.get("uid")?.as_str());
+        if uid != Some(&ocsf::record_uid(&chain, sequence)) {
+            return Err(Member("metadata.uid"));
+        }
         let told = attestation.get("fingerprint").and_then(read).ok_or(Member("fingerprint"))?;
         let previous = match attestation.get("prev_event") {
             None => None,
-            Some(event) => Some(event.get("fingerprint").and_then(read).ok_or(Member("prev_event"))?),
+            Some(event) => {
+                let before = sequence.checked_sub(1).map(|before| ocsf::record_uid(&chain, before));
+                let is_named = before.is_some() && event.get("uid").and_then(Value::as_str) == before.as_deref();
+                let previous = event.get("fingerprint").and_then(read).filter(|_| is_named);
+                Some(previous.ok_or(Member("prev_event"))?)
+            }
         };
         let mut bare = attestation.clone();
         bare.shift_remove("fingerprint");
@@ -134,6 +150,11 @@ impl Record {
         }
         Ok(Self { chain, sequence, fingerprint: told, previous, event })
     }
+}
+
+/// Whether a text is the identifier of a chain.
+pub(crate) fn is_uid(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A fingerprint that is an object of OCSF of the kind that records have.
@@ -186,5 +207,13 @@ mod tests {
         assert_eq!(Record::parse(&blank), Err(RecordError::Form));
         let twice = String::from_utf8(line).unwrap().replacen('{', r#"{"activity_id":1,"#, 1);
         assert_eq!(Record::parse(twice.as_bytes()), Err(RecordError::Form));
+    }
+
+    #[test]
+    fn event_that_needs_too_long_a_line_is_refused() {
+        let mut chain = chain();
+        let error = chain.seal(&event(&"x".repeat(MAX_LINE))).unwrap_err().to_string();
+        assert!(error.contains("more than 1048576"), "{error}");
+        assert_eq!((chain.next, chain.head), (0, None), "nothing of it is left in the chain");
     }
 }

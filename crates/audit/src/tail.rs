@@ -7,10 +7,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::folder::{Folder, FolderError, SegmentFile, at};
 use crate::merkle::{Frontier, Hash, leaf};
 use crate::note::Verifier;
-use crate::record::{Record, RecordError};
-
-/// Longest line that is read, in bytes.
-pub(crate) const MAX_LINE: u64 = 1 << 20;
+use crate::record::{MAX_LINE, Record, RecordError};
 
 /// Why a trail is not gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -131,16 +128,24 @@ pub(crate) fn split(text: &str) -> (Vec<&str>, &str) {
     (notes, rest)
 }
 
-/// Lines of bytes, each with its line feed if it has one, none longer than [`MAX_LINE`].
+/// Lines of bytes, each with its line feed if it has one.
 pub(crate) struct Lines<R>(pub(crate) R);
 
 impl<R: BufRead> Lines<R> {
+    /// The next line; one that is longer than [`MAX_LINE`] comes without its end, and nothing can be read after it.
+    ///
+    /// # Errors
+    /// Those of the reader, and for what comes after a line that is too long.
     pub(crate) fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
-        std::io::Read::take(&mut self.0, MAX_LINE).read_until(b'\n', &mut line)?;
-        if line.is_empty() {
-            return Ok(None);
+        let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+        std::io::Read::take(&mut self.0, most).read_until(b'\n', &mut line)?;
+        if line.len() == MAX_LINE && !line.ends_with(b"\n") {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                format!("a line has more than {MAX_LINE} bytes"),
+            ));
         }
-        Ok(Some(line))
+        Ok(Some(line).filter(|line| !line.is_empty()))
     }
 }

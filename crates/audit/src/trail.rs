@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::checkpoint::origin;
 use crate::folder::{Folder, FolderError};
 use crate::note::{NoteError, Verifier};
-use crate::record::Chain;
+use crate::record::{Chain, is_uid};
 use crate::tail::{self, TailError};
 use crate::{AuditError, Event, Recorder, key};
 
@@ -147,7 +147,8 @@ fn chain_uid(folder: &Folder, settings: &TrailSettings, public_key: [u8; 32]) ->
     };
     let path = folder.path().join("key.pub");
     let known = Verifier::parse(&text).map_err(|error| TrailError::Key { path, error })?;
-    let uid = known.name().rsplit('/').next().unwrap_or_default().to_owned();
+    let uid = Some(known.name().rsplit('/').next().unwrap_or_default()).filter(|uid| is_uid(uid));
+    let uid = uid.ok_or_else(|| foreign("form"))?.to_owned();
     let ours = Verifier::new(&origin(&settings.trust_domain, &uid), public_key);
     match known.name() == ours.name() {
         false => Err(foreign("trust domain")),

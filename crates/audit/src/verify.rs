@@ -140,12 +140,16 @@ pub fn verify(path: &Path, question: &Question) -> Result<Verified, Finding> {
     let folder = Folder::new(path);
     let verifier = key_of(&folder, question.verifier.as_ref())?;
     let mut checkpoints = checkpoints(&folder, &verifier)?;
+    let (mut from, mut to) = (question.from, question.to);
     if let Some(note) = &question.checkpoint {
         let given = Checkpoint::open(note, &verifier).map_err(|error| Finding::Checkpoint { number: 0, error })?;
+        // What was kept is compared with, whatever range is asked for.
+        let last = given.tree.size().saturating_sub(1);
+        (from, to) = (from.min(last), to.map(|to| to.max(last)));
         checkpoints.push(given);
         checkpoints.sort_by_key(|checkpoint| checkpoint.tree.size());
     }
-    let mut walk = Walk::from(question, &verifier, &checkpoints);
+    let mut walk = Walk::from((from, to), &verifier, &checkpoints);
     for segment in folder.segments()? {
         walk.segment(&segment)?;
         if walk.is_done() {
@@ -230,13 +234,13 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk that begins at the last checkpoint before the records in question.
-    fn from(question: &Question, verifier: &Verifier, checkpoints: &'a [Checkpoint]) -> Self {
-        let before = checkpoints.iter().rposition(|checkpoint| checkpoint.tree.size() <= question.from);
-        let start = before.and_then(|at| checkpoints.get(at)).filter(|_| question.from > 0);
+    fn from((from, to): (u64, Option<u64>), verifier: &Verifier, checkpoints: &'a [Checkpoint]) -> Self {
+        let before = checkpoints.iter().rposition(|checkpoint| checkpoint.tree.size() <= from);
+        let start = before.and_then(|at| checkpoints.get(at)).filter(|_| from > 0);
         let first = start.map_or(0, |checkpoint| checkpoint.tree.size());
         let skipped = if start.is_some() { before.map_or(0, |at| at + 1) } else { 0 };
         let ahead = checkpoints.get(skipped..).unwrap_or_default();
-        let until = question.to.map(|to| {
+        let until = to.map(|to| {
             let after = ahead.iter().map(|checkpoint| checkpoint.tree.size()).find(|size| *size > to);
             after.unwrap_or(u64::MAX)
         });
@@ -248,8 +252,8 @@ impl<'a> Walk<'a> {
             next: 0,
             first,
             until: until.unwrap_or(u64::MAX),
-            from: question.from,
-            to: question.to,
+            from,
+            to,
             compared: 0,
             covered: first,
             torn: None,

@@ -78,7 +78,8 @@ impl Proof {
         let record = Record::parse(self.record.as_bytes())?;
         let checkpoint = Checkpoint::open(&self.checkpoint, verifier)?;
         let root = root_of_path(self.index, checkpoint.tree.size(), leaf(self.record.as_bytes()), &self.path);
-        if root != Some(checkpoint.tree.root()) || record.sequence != self.index {
+        let is_ours = verifier.name().ends_with(&format!("/{}", record.chain)) && record.sequence == self.index;
+        if root != Some(checkpoint.tree.root()) || !is_ours {
             return Err(ProofError::NotIncluded);
         }
         Ok(record)
@@ -107,6 +108,10 @@ pub fn prove(folder: &Path, index: u64) -> Result<Proof, Finding> {
                 record = Some(String::from_utf8_lossy(line).into_owned());
             }
         }
+    }
+    let found = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+    if found < size {
+        return Err(Finding::Truncated { found, size, at: checkpoint.at });
     }
     let record = record.ok_or(Finding::NoRecord(index))?;
     let place = usize::try_from(index).map_err(|_| Finding::NoRecord(index))?;

@@ -211,6 +211,22 @@ fn range_is_verified_from_the_checkpoint_before_to_the_one_after() {
 }
 
 #[test]
+fn checkpoint_that_was_kept_is_compared_with_whatever_range_is_asked_for() {
+    let made = Made::new();
+    let kept = made.notes[1].clone();
+    let mut lines = made.lines(0);
+    lines[4] = lines[4].replace("level", "revel");
+    made.put(0, &lines);
+    let question = Question { from: 12, to: Some(13), ..Question::default() };
+    assert!(verify(made.folder.path(), &question).is_ok());
+    let question = Question { checkpoint: Some(kept), ..question };
+    assert!(verify(made.folder.path(), &question).is_err());
+    let question = Question { checkpoint: Some(made.notes[5].clone()), to: Some(2), ..Question::default() };
+    let made = Made::of(10, "0f");
+    assert!(matches!(verify(made.folder.path(), &question), Err(Finding::Checkpoint { number: 0, .. })), "another key");
+}
+
+#[test]
 fn proof_of_one_record_is_verified_without_the_trail() {
     let made = Made::new();
     for index in [0, 7, 17] {
