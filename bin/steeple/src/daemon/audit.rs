@@ -9,6 +9,7 @@ use steeple_clock::Clock;
 use steeple_server::config::ServerConfig;
 use tracing::warn;
 
+use super::server::make_data_dir;
 use crate::commands::SPIRE_VERSION;
 
 /// Where a server's events are recorded, from its start to its end.
@@ -29,6 +30,7 @@ impl Trail {
         let (audit, written) = match &config.audit {
             None => (Audit::new(Arc::new(LogRecorder)), None),
             Some(settings) => {
+                make_data_dir(config)?;
                 let (trail, writer) =
                     steeple_audit::Trail::open(settings.clone(), clock.clone()).context("audit trail")?;
                 let runtime = tokio::runtime::Handle::current();

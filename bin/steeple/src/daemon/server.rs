@@ -163,8 +163,7 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log, audit: 
         version = SPIRE_VERSION,
         "Configured"
     );
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("unable to create data directory {}", config.data_dir.display()))?;
+    make_data_dir(config)?;
     choose::check_kinds(blocks, KINDS)?;
     let sql = choose::datastore(blocks)?;
     let metrics = metrics("spire_server", trust_domain, config.settings.prometheus.as_ref());
@@ -202,6 +201,12 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log, audit: 
     };
     plugins::loaded(blocks, &["memory"]);
     Ok(Server::new(config.settings.clone(), parts).await?)
+}
+
+/// Makes the folder in which the server keeps its data, unless it is there.
+pub(super) fn make_data_dir(config: &ServerConfig) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("unable to create data directory {}", config.data_dir.display()))
 }
 
 fn class_name(class: ErrorClass) -> &'static str {
