@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use steeple_types::{EntryId, SpiffeId};
+use steeple_types::SpiffeId;
 
-use crate::{Actor, EventKind};
+use crate::{Actor, EventKind, IssuedFor};
 
 type Pairs = Vec<(&'static str, String)>;
 
@@ -20,23 +20,24 @@ fn caller(actor: &Actor) -> Pairs {
         Actor::Local { uid, pid } => {
             vec![("actor", "local".to_owned()), ("caller_uid", uid.to_string()), ("caller_pid", pid.to_string())]
         }
-        Actor::Svid(id) => vec![("actor", "svid".to_owned()), ("caller_id", id.to_string())],
-        Actor::Anonymous => vec![("actor", "anonymous".to_owned())],
+        Actor::Svid { id, .. } => vec![("actor", "svid".to_owned()), ("caller_id", id.to_string())],
+        Actor::Anonymous { .. } => vec![("actor", "anonymous".to_owned())],
     }
 }
 
 pub(crate) fn told(kind: &EventKind) -> Pairs {
     use EventKind as Kind;
     match kind {
-        Kind::EntryCreated { id, spiffe_id } => {
-            vec![("entry_id", id.to_string()), ("spiffe_id", spiffe_id.to_string())]
+        Kind::EntryCreated { entry } => {
+            vec![("entry_id", entry.id.to_string()), ("spiffe_id", entry.spiffe_id.to_string())]
         }
-        Kind::EntryUpdated { id } | Kind::EntryDeleted { id } => vec![("entry_id", id.to_string())],
-        Kind::AgentAttested { id, attestation_type, serial_number } => {
-            let attested = vec![("node_attestor_type", attestation_type.clone())];
-            [agent(id), serial(serial_number), attested].concat()
+        Kind::EntryUpdated { entry, .. } => vec![("entry_id", entry.id.to_string())],
+        Kind::EntryDeleted { id } => vec![("entry_id", id.to_string())],
+        Kind::AgentAttested { id, svid } => {
+            let attested = vec![("node_attestor_type", svid.attestation_type.clone())];
+            [agent(id), serial(&svid.serial_number), attested].concat()
         }
-        Kind::AgentRenewed { id, serial_number } | Kind::AgentSvidActivated { id, serial_number } => {
+        Kind::AgentRenewed { id, serial_number, .. } | Kind::AgentSvidActivated { id, serial_number } => {
             [agent(id), serial(serial_number)].concat()
         }
         Kind::AgentBanned { id } | Kind::AgentDeleted { id } => agent(id),
@@ -46,12 +47,12 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         Kind::JoinTokenCreated { agent_id, expires_at } => {
             [agent_id.as_ref().map(agent).unwrap_or_default(), expiry(*expires_at)].concat()
         }
-        Kind::X509SvidIssued { id, serial_number, expires_at, entry_id } => {
-            [svid(id, entry_id.as_ref()), serial(serial_number), expiry(*expires_at)].concat()
+        Kind::X509SvidIssued { id, svid: issued } => {
+            [svid(id, issued.issued_for.as_ref()), serial(&issued.serial_number), expiry(issued.expires_at)].concat()
         }
-        Kind::JwtSvidIssued { id, jti, expires_at, entry_id } => {
+        Kind::JwtSvidIssued { id, jti, expires_at, issued_for } => {
             let jti = jti.iter().map(|jti| ("jti", jti.clone())).collect();
-            [svid(id, entry_id.as_ref()), jti, expiry(*expires_at)].concat()
+            [svid(id, issued_for.as_ref()), jti, expiry(*expires_at)].concat()
         }
         Kind::BundleAppended { trust_domain }
         | Kind::BundleCreated { trust_domain }
@@ -84,8 +85,8 @@ fn agent(id: &SpiffeId) -> Pairs {
     vec![("agent_id", id.to_string())]
 }
 
-fn svid(id: &SpiffeId, entry_id: Option<&EntryId>) -> Pairs {
-    let entry = entry_id.map(|id| ("entry_id", id.to_string()));
+fn svid(id: &SpiffeId, issued_for: Option<&IssuedFor>) -> Pairs {
+    let entry = issued_for.map(|issued_for| ("entry_id", issued_for.entry_id.to_string()));
     entry.into_iter().chain([("spiffe_id", id.to_string())]).collect()
 }
 

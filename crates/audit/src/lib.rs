@@ -6,6 +6,7 @@
 mod canonical;
 mod catalogue;
 pub mod checkpoint;
+mod data;
 mod fields;
 pub mod folder;
 mod key;
@@ -18,11 +19,13 @@ mod tail;
 mod trail;
 pub mod verify;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use steeple_types::{EntryId, SpiffeId, TrustDomain};
+use steeple_crypto::random;
+use steeple_types::{Entry, EntryId, SelectorSet, SpiffeId, TrustDomain};
 
 pub use log::LogRecorder;
 pub use trail::{Trail, TrailError, TrailSettings, Writer};
@@ -30,7 +33,7 @@ pub use trail::{Trail, TrailError, TrailSettings, Writer};
 /// Version of the catalogue of events.
 pub const CATALOGUE: u32 = 1;
 
-/// Something that is about to happen.
+/// Something that is about to happen, or that did not happen after all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// When.
@@ -39,6 +42,10 @@ pub struct Event {
     pub actor: Actor,
     /// What it is.
     pub kind: EventKind,
+    /// What an intent and the record of its failure have in common.
+    pub correlation: u128,
+    /// Why it did not happen, if it did not.
+    pub failure: Option<String>,
 }
 
 /// Who asks for a change or a credential.
@@ -54,27 +61,44 @@ pub enum Actor {
         pid: u32,
     },
     /// A party with an X.509-SVID.
-    Svid(SpiffeId),
+    Svid {
+        /// Its identity.
+        id: SpiffeId,
+        /// From where it called.
+        address: Option<IpAddr>,
+    },
     /// A party without one.
-    Anonymous,
+    Anonymous {
+        /// From where it called.
+        address: Option<IpAddr>,
+    },
+}
+
+/// For which entry something is issued, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedFor {
+    /// The entry.
+    pub entry_id: EntryId,
+    /// How often it had been updated.
+    pub revision_number: i64,
 }
 
 /// What happens. Every state change and every credential has its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of kinds and fields say it")]
 pub enum EventKind {
-    EntryCreated { id: EntryId, spiffe_id: SpiffeId },
-    EntryUpdated { id: EntryId },
+    EntryCreated { entry: Box<Entry> },
+    EntryUpdated { entry: Box<Entry>, members: Vec<&'static str> },
     EntryDeleted { id: EntryId },
-    AgentAttested { id: SpiffeId, attestation_type: String, serial_number: String },
-    AgentRenewed { id: SpiffeId, serial_number: String },
+    AgentAttested { id: SpiffeId, svid: Box<AttestedSvid> },
+    AgentRenewed { id: SpiffeId, serial_number: String, expires_at: Timestamp },
     AgentSvidActivated { id: SpiffeId, serial_number: String },
     AgentBanned { id: SpiffeId },
     AgentDeleted { id: SpiffeId },
     AgentStatusPosted { id: SpiffeId, agent_version: String },
     JoinTokenCreated { agent_id: Option<SpiffeId>, expires_at: Timestamp },
-    X509SvidIssued { id: SpiffeId, serial_number: String, expires_at: Timestamp, entry_id: Option<EntryId> },
-    JwtSvidIssued { id: SpiffeId, jti: Option<String>, expires_at: Timestamp, entry_id: Option<EntryId> },
+    X509SvidIssued { id: SpiffeId, svid: Box<X509Issued> },
+    JwtSvidIssued { id: SpiffeId, jti: Option<String>, expires_at: Timestamp, issued_for: Option<IssuedFor> },
     BundleAppended { trust_domain: TrustDomain },
     BundleCreated { trust_domain: TrustDomain },
     BundleUpdated { trust_domain: TrustDomain },
@@ -93,6 +117,30 @@ pub enum EventKind {
     Pruned { what: &'static str },
     ServerStarted { version: &'static str, configuration_digest: String },
     ServerStopped,
+}
+
+/// How an agent attested, and the SVID that it gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of fields say it")]
+pub struct AttestedSvid {
+    pub attestation_type: String,
+    pub serial_number: String,
+    pub expires_at: Timestamp,
+    pub selectors: SelectorSet,
+    pub can_reattest: bool,
+}
+
+/// An X.509-SVID that is issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct X509Issued {
+    /// Its serial number, in decimal digits.
+    pub serial_number: String,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub key_fingerprint: [u8; 32],
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+    /// For which entry, if it is for one.
+    pub issued_for: Option<IssuedFor>,
 }
 
 /// An event could not be recorded; what it describes must not happen.
@@ -121,6 +169,33 @@ pub trait Recorder: Send + Sync {
     }
 }
 
+/// What was recorded before its effect.
+#[derive(Clone)]
+pub struct Intent {
+    audit: Audit,
+    event: Event,
+}
+
+impl Intent {
+    /// Records the failure if the effect has failed, and hands its result on.
+    pub async fn outcome<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, E> {
+        let reason = result.as_ref().err().map(ToString::to_string);
+        if let Some(reason) = reason {
+            self.failed(&reason).await;
+        }
+        result
+    }
+
+    /// Records that what was intended has not happened. When even that can't be recorded, the log tells it: there is a record of
+    /// something that did not happen then, never the other way round.
+    pub async fn failed(&self, reason: &str) {
+        let event = Event { failure: Some(reason.to_owned()), ..self.event.clone() };
+        if let Err(error) = self.audit.0.record(&event).await {
+            tracing::warn!(%error, event = fields::name(&event.kind), reason, "A failure is not in the audit trail");
+        }
+    }
+}
+
 /// The handle by which operations record. Clones record to the same place.
 #[derive(Clone)]
 pub struct Audit(Arc<dyn Recorder>);
@@ -131,19 +206,14 @@ impl Audit {
         Self(recorder)
     }
 
-    /// Records that `actor` is about to do what `kind` says.
+    /// Records that `actor` is about to do what `kind` says. By what is returned, it is told if it comes to nothing.
     ///
     /// # Errors
     /// [`AuditError`]; the caller must not go on then.
-    pub async fn record(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<(), AuditError> {
-        self.0.record(&Event { at, actor, kind }).await
-    }
-
-    /// Records that all of `events` are about to happen.
-    ///
-    /// # Errors
-    /// [`AuditError`]; the caller must not go on with any of them then.
-    pub async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
-        self.0.record_all(events).await
+    pub async fn record(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<Intent, AuditError> {
+        let correlation = u128::from_be_bytes(random::bytes().map_err(|error| AuditError(error.to_string()))?);
+        let event = Event { at, actor, kind, correlation, failure: None };
+        self.0.record(&event).await?;
+        Ok(Intent { audit: self.clone(), event })
     }
 }

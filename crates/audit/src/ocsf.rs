@@ -1,9 +1,12 @@
 //! Events as OCSF 1.9 has them.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::{Class, Listing, listing};
-use crate::fields::{name, told};
+use crate::data::data;
+use crate::fields::name;
 use crate::record::OCSF_VERSION;
 use crate::{Actor, CATALOGUE, Event};
 
@@ -11,8 +14,7 @@ use crate::{Actor, CATALOGUE, Event};
 pub(crate) fn event(event: &Event) -> Map<String, Value> {
     let Listing { class, activity, severity, entity } = listing(&event.kind);
     let (category, class_uid) = (class.category(), class.uid());
-    let data: Map<String, Value> =
-        told(&event.kind).into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let data = data(&event.kind);
     let (actor, source) = actor(&event.actor);
     let mut members = json!({
         "activity_id": activity,
@@ -20,7 +22,7 @@ pub(crate) fn event(event: &Event) -> Map<String, Value> {
         "class_uid": class_uid,
         "type_uid": class_uid * 100 + activity,
         "severity_id": severity,
-        "status_id": 1,
+        "status_id": if event.failure.is_some() { 2 } else { 1 },
         "time": event.at.as_millisecond(),
         "actor": actor,
         "src_endpoint": source,
@@ -34,6 +36,9 @@ pub(crate) fn event(event: &Event) -> Map<String, Value> {
         members.insert("unmapped".to_owned(), Value::Object(data));
     }
     members.insert(object.0.to_owned(), object.1);
+    if let Some(failure) = &event.failure {
+        members.insert("status_detail".to_owned(), failure.as_str().into());
+    }
     members
 }
 
@@ -50,6 +55,7 @@ pub(crate) fn record_uid(chain: &str, sequence: u64) -> String {
 /// The object `metadata` of a record.
 pub(crate) fn metadata(event: &Event, chain: &str, sequence: u64) -> Value {
     json!({
+        "correlation_uid": format!("{:032x}", event.correlation),
         "event_code": name(&event.kind),
         "log_version": CATALOGUE.to_string(),
         "original_time": event.at.to_string(),
@@ -69,7 +75,14 @@ fn actor(actor: &Actor) -> (Value, Value) {
             let process = json!({ "process": { "pid": pid }, "user": { "uid": uid.to_string() } });
             (process, json!({ "name": "local socket" }))
         }
-        Actor::Svid(id) => (json!({ "user": { "uid": id.to_string() } }), json!({ "name": "network" })),
-        Actor::Anonymous => (json!({ "app_name": "unauthenticated" }), json!({ "name": "network" })),
+        Actor::Svid { id, address } => (json!({ "user": { "uid": id.to_string() } }), network(*address)),
+        Actor::Anonymous { address } => (json!({ "app_name": "unauthenticated" }), network(*address)),
+    }
+}
+
+fn network(address: Option<IpAddr>) -> Value {
+    match address {
+        Some(address) => json!({ "ip": address.to_string() }),
+        None => json!({ "name": "network" }),
     }
 }

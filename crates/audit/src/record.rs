@@ -176,7 +176,13 @@ mod tests {
 
     fn event(level: &str) -> Event {
         let kind = EventKind::LogLevelSet { level: level.to_owned() };
-        Event { at: "2026-01-02T03:04:05.678901234Z".parse().unwrap(), actor: Actor::Local { uid: 7, pid: 8 }, kind }
+        Event {
+            at: "2026-01-02T03:04:05.678901234Z".parse().unwrap(),
+            actor: Actor::Local { uid: 7, pid: 8 },
+            kind,
+            correlation: 7,
+            failure: None,
+        }
     }
 
     #[test]

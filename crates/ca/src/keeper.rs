@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use steeple_audit::{Actor, EventKind};
+use steeple_audit::{Actor, EventKind, Intent};
 use steeple_clock::Clock;
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::taint::SeenTaints;
@@ -73,7 +73,7 @@ pub trait AuthorityStore: Send + Sync {
     /// Removes a tainted authority from the bundle.
     async fn revoke(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure>;
     /// Records what `by` is about to do with an authority.
-    async fn record(&self, by: &Actor, event: EventKind) -> Result<(), StoreFailure>;
+    async fn record(&self, by: &Actor, event: EventKind) -> Result<Intent, StoreFailure>;
 }
 
 /// The datastore failed; its own words.

@@ -1,7 +1,7 @@
 //! The keeper's authorities and journal in the datastore.
 
 use async_trait::async_trait;
-use steeple_audit::{Actor, Audit, EventKind};
+use steeple_audit::{Actor, Audit, EventKind, Intent};
 use steeple_ca::{AuthorityKind, AuthorityStore, StoreFailure, StoredJournal};
 use steeple_clock::Clock;
 use steeple_crypto::x509::Certificate;
@@ -52,10 +52,10 @@ impl AuthorityStore for DatastoreAuthorities {
 
     async fn publish(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure> {
         let event = EventKind::BundleAppended { trust_domain: self.trust_domain.clone() };
-        self.audit.record(self.clock.now(), Actor::Server, event).await.map_err(failed)?;
+        let intent = self.audit.record(self.clock.now(), Actor::Server, event).await.map_err(failed)?;
         let unit =
             AppendBundle { trust_domain: self.trust_domain.clone(), x509_authorities: x509, jwt_authorities: jwt };
-        Ok(self.store.write(unit).await.map_err(failed)?.value)
+        Ok(intent.outcome(self.store.write(unit).await).await.map_err(failed)?.value)
     }
 
     async fn taint(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure> {
@@ -76,7 +76,7 @@ impl AuthorityStore for DatastoreAuthorities {
         written.map(|_| ()).map_err(failed)
     }
 
-    async fn record(&self, by: &Actor, event: EventKind) -> Result<(), StoreFailure> {
+    async fn record(&self, by: &Actor, event: EventKind) -> Result<Intent, StoreFailure> {
         self.audit.record(self.clock.now(), by.clone(), event).await.map_err(failed)
     }
 }

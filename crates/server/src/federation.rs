@@ -165,9 +165,12 @@ impl Federation {
         let mut refreshed = unit.against(known.bundle.as_ref());
         if refreshed == Refreshed::Stored {
             let event = EventKind::BundleRefreshed { trust_domain, sequence_number };
-            self.audit.record(self.clock.now(), actor, event).await?;
-            // Another server may have been quicker.
-            refreshed = self.store.write(unit).await.map_err(RefreshError::Store)?.value;
+            let intent = self.audit.record(self.clock.now(), actor, event).await?;
+            let written = intent.outcome(self.store.write(unit).await).await;
+            refreshed = written.map_err(RefreshError::Store)?.value;
+            if refreshed != Refreshed::Stored {
+                intent.failed("another server was quicker").await;
+            }
         }
         match refreshed {
             Refreshed::Stored => Ok((fetched, true)),

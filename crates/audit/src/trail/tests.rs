@@ -71,7 +71,7 @@ impl Written {
 
 fn event() -> Event {
     let kind = EventKind::LogLevelSet { level: "debug".to_owned() };
-    Event { at: START.parse().unwrap(), actor: Actor::Server, kind }
+    Event { at: START.parse().unwrap(), actor: Actor::Server, kind, correlation: 7, failure: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,7 @@ impl Made {
         for number in 0..count {
             let at = Timestamp::from_second(i64::try_from(number).unwrap()).unwrap();
             let kind = EventKind::LogLevelSet { level: format!("level {number}") };
-            let line = chain.seal(&Event { at, actor: Actor::Server, kind }).unwrap();
+            let line = chain.seal(&Event { at, actor: Actor::Server, kind, correlation: 7, failure: None }).unwrap();
             tree.push(leaf(&line));
             let path = folder.path().join(format!("{:020}.jsonl", number / 5 * 5));
             let before = fs::read(&path).unwrap_or_default();
@@ -166,7 +166,7 @@ fn trail_that_was_written_anew_is_found_by_a_checkpoint_that_was_kept() {
     let mut chain = Chain { uid: "0f".repeat(16), authority: "spiffe://other".to_owned(), next: 0, head: None };
     let kind = || EventKind::LogLevelSet { level: "calm".to_owned() };
     let forged: Vec<String> = (0..15)
-        .map(|_| Event { at: Timestamp::UNIX_EPOCH, actor: Actor::Server, kind: kind() })
+        .map(|_| Event { at: Timestamp::UNIX_EPOCH, actor: Actor::Server, kind: kind(), correlation: 7, failure: None })
         .map(|event| String::from_utf8(chain.seal(&event).unwrap()).unwrap())
         .collect();
     assert_ne!(forged[..5], lines);

@@ -84,10 +84,10 @@ impl<K: Kind> Machine<K> {
         let made = K::make(means, key.signer, slot, issued_at).await?;
         let authority = made.authority;
         let event = |kind, authority_id| EventKind::AuthorityPrepared { kind, authority_id };
-        means.record(by, event, K::KIND, &authority.id).await?;
-        K::publish(means, made.publication).await?;
+        let intent = means.record(by, event, K::KIND, &authority.id).await?;
+        intent.outcome(K::publish(means, made.publication).await).await?;
         let journal = means.journal_with::<K>(made.entry);
-        means.keep(journal).await?;
+        intent.outcome(means.keep(journal).await).await?;
         info!(
             expiration = logged(authority.not_after),
             issued_at = logged(authority.issued_at),
@@ -108,13 +108,13 @@ impl<K: Kind> Machine<K> {
     pub(super) async fn activate(&mut self, means: &mut Means, by: &Actor) -> Result<(), KeeperError> {
         let Some(waiting) = self.slots.waiting().map(|slot| slot.authority.id.clone()) else { return Ok(()) };
         let event = |kind, authority_id| EventKind::AuthorityActivated { kind, authority_id };
-        means.record(by, event, K::KIND, &waiting).await?;
+        let intent = means.record(by, event, K::KIND, &waiting).await?;
         let mut journal = means.journal.clone();
         if let Some(active) = &self.slots.active {
             journal.mark::<K::Entry>(&active.authority.id, Status::Old);
         }
         journal.mark::<K::Entry>(&waiting, Status::Active);
-        means.keep(journal).await?;
+        intent.outcome(means.keep(journal).await).await?;
         if let Some(active) = self.slots.activate() {
             tell_active::<K>(active, means);
         }

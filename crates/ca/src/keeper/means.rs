@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use steeple_audit::{Actor, EventKind};
+use steeple_audit::{Actor, EventKind, Intent};
 use steeple_clock::Clock;
 use steeple_crypto::x509::Certificate;
 use steeple_plugin::{KeyManager, UpstreamAuthority};
@@ -36,7 +36,7 @@ impl Means {
         event: fn(&'static str, String) -> EventKind,
         kind: AuthorityKind,
         authority_id: &str,
-    ) -> Result<(), KeeperError> {
+    ) -> Result<Intent, KeeperError> {
         Ok(self.store.record(by, event(kind.name(), authority_id.to_owned())).await?)
     }
 

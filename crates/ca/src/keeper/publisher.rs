@@ -91,16 +91,16 @@ impl JwtKeyPublisher {
 
     async fn taint(&self, id: &str) -> Result<(), KeeperError> {
         let (kind, authority_id) = (AuthorityKind::Jwt.name(), id.to_owned());
-        self.store.record(&Actor::Server, EventKind::AuthorityTainted { kind, authority_id }).await?;
-        self.store.taint(AuthorityKind::Jwt, id).await?;
+        let intent = self.store.record(&Actor::Server, EventKind::AuthorityTainted { kind, authority_id }).await?;
+        intent.outcome(self.store.taint(AuthorityKind::Jwt, id).await).await?;
         info!(authority_id = id, subsystem_name = "ca_manager", "JWT authority tainted");
         Ok(())
     }
 
     async fn revoke(&self, id: &str) -> Result<(), KeeperError> {
         let (kind, authority_id) = (AuthorityKind::Jwt.name(), id.to_owned());
-        self.store.record(&Actor::Server, EventKind::AuthorityRevoked { kind, authority_id }).await?;
-        self.store.revoke(AuthorityKind::Jwt, id).await?;
+        let intent = self.store.record(&Actor::Server, EventKind::AuthorityRevoked { kind, authority_id }).await?;
+        intent.outcome(self.store.revoke(AuthorityKind::Jwt, id).await).await?;
         info!(authority_id = id, subsystem_name = "ca_manager", "JWT authority revoked");
         Ok(())
     }

@@ -150,14 +150,14 @@ impl Keeper {
 
     async fn taint_in_bundle(&self, kind: AuthorityKind, id: &str, by: &Actor) -> Result<(), KeeperError> {
         let event = |kind, authority_id| EventKind::AuthorityTainted { kind, authority_id };
-        self.means.record(by, event, kind, id).await?;
-        Ok(self.means.store.taint(kind, id).await?)
+        let intent = self.means.record(by, event, kind, id).await?;
+        Ok(intent.outcome(self.means.store.taint(kind, id).await).await?)
     }
 
     async fn revoke_in_bundle(&self, kind: AuthorityKind, id: &str, by: &Actor) -> Result<(), KeeperError> {
         let event = |kind, authority_id| EventKind::AuthorityRevoked { kind, authority_id };
-        self.means.record(by, event, kind, id).await?;
-        Ok(self.means.store.revoke(kind, id).await?)
+        let intent = self.means.record(by, event, kind, id).await?;
+        Ok(intent.outcome(self.means.store.revoke(kind, id).await).await?)
     }
 }
 

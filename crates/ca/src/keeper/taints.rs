@@ -52,8 +52,8 @@ impl Keeper {
             if known.iter().any(|known| known.certificate == authority.der() && !known.tainted) {
                 let id = id_of(authority);
                 let event = |kind, authority_id| EventKind::AuthorityTainted { kind, authority_id };
-                self.means.record(&Actor::Server, event, AuthorityKind::X509, &id).await?;
-                self.means.store.taint(AuthorityKind::X509, &id).await?;
+                let intent = self.means.record(&Actor::Server, event, AuthorityKind::X509, &id).await?;
+                intent.outcome(self.means.store.taint(AuthorityKind::X509, &id).await).await?;
             }
             self.means.tainted_upstream.remove(0);
         }
@@ -109,8 +109,8 @@ impl Means {
                 continue;
             }
             let event = |kind, authority_id| EventKind::AuthorityRevoked { kind, authority_id };
-            self.record(&Actor::Server, event, AuthorityKind::X509, &id).await?;
-            self.store.revoke(AuthorityKind::X509, &id).await?;
+            let intent = self.record(&Actor::Server, event, AuthorityKind::X509, &id).await?;
+            intent.outcome(self.store.revoke(AuthorityKind::X509, &id).await).await?;
             info!(subject_key_id = id, subsystem_name = "ca_manager", "X.509 authority revoked");
         }
         if !new.is_empty() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use steeple_audit::{Actor, EventKind};
+use steeple_audit::{Actor, Audit, EventKind, Intent, LogRecorder};
 use steeple_ca::{
     AuthorityKind, AuthorityMetrics, AuthorityState, AuthorityStates, AuthorityStore, CaConfig, CaSubject, Keeper,
     KeeperError, StoreFailure, StoredJournal,
@@ -126,9 +126,10 @@ impl AuthorityStore for FakeStore {
         Ok(())
     }
 
-    async fn record(&self, by: &Actor, event: EventKind) -> Result<(), StoreFailure> {
-        self.recorded.lock().push((by.clone(), event));
-        Ok(())
+    async fn record(&self, by: &Actor, event: EventKind) -> Result<Intent, StoreFailure> {
+        self.recorded.lock().push((by.clone(), event.clone()));
+        let log = Audit::new(Arc::new(LogRecorder));
+        log.record(Timestamp::UNIX_EPOCH, by.clone(), event).await.map_err(|error| StoreFailure(error.to_string()))
     }
 }
 

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
-use steeple_audit::Actor;
+use steeple_audit::{Actor, IssuedFor};
 use steeple_crypto::x509::Certificate;
 use steeple_net::{Peer, Process, UnixPeer, User};
 use steeple_proto::spire::api::types;
-use steeple_types::{EntryId, SpiffeId};
+use steeple_types::{Entry, SpiffeId};
 use tonic::{Code, Request, Status};
 
 use super::access_log::{AccessLog, Fields};
@@ -71,10 +71,17 @@ impl Caller {
             Self::Local { user, process } => {
                 Actor::Local { uid: user.uid, pid: process.as_ref().map_or(0, |process| process.pid()) }
             }
-            Self::Remote { svid: Some(svid), .. } => Actor::Svid(svid.id.clone()),
-            Self::Remote { svid: None, .. } => Actor::Anonymous,
+            Self::Remote { svid: Some(svid), address } => {
+                Actor::Svid { id: svid.id.clone(), address: Some(address.ip()) }
+            }
+            Self::Remote { svid: None, address } => Actor::Anonymous { address: Some(address.ip()) },
         }
     }
+}
+
+/// What the audit log tells of the entry for which something is issued.
+pub(crate) fn issued_for(entry: &Entry) -> IssuedFor {
+    IssuedFor { entry_id: entry.id.clone(), revision_number: entry.revision_number }
 }
 
 /// A call that was let in. The gate puts it into the request's extensions; no handler runs without it.
@@ -83,7 +90,7 @@ pub(crate) struct Call {
     pub(crate) row: &'static Row,
     pub(crate) caller: Caller,
     /// The caller's downstream entry, if it was let in by it.
-    pub(crate) downstream_entry: Option<EntryId>,
+    pub(crate) downstream_entry: Option<IssuedFor>,
     /// SPIRE's audit log, if it is on.
     pub(crate) access: Option<Arc<AccessLog>>,
     /// What log lines tell of the call.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steeple_audit::{Actor, Audit, EventKind};
+use steeple_audit::{Actor, Audit, EventKind, X509Issued};
 use steeple_ca::{Issuers, SvidProfile, X509Issuer, X509Request};
 use steeple_clock::Clock;
+use steeple_crypto::digest::sha256;
 use steeple_crypto::keys::{KeyType, PrivateKey};
 use steeple_crypto::taint::SeenTaints;
 use steeple_crypto::tls::certified_key;
@@ -58,15 +59,17 @@ async fn issue(from: &Ingredients) -> Result<ServerIdentity, String> {
         subject: None,
         profile: SvidProfile::Svid,
     };
+    let key_fingerprint = sha256(request.public_key.spki());
     let prepared = issuer.prepare(request, issued_at).map_err(|error| error.to_string())?;
-    let event = EventKind::X509SvidIssued {
-        id: prepared.id().clone(),
+    let svid = X509Issued {
         serial_number: prepared.serial_number().to_owned(),
+        key_fingerprint,
         expires_at: prepared.expires_at(),
-        entry_id: None,
+        issued_for: None,
     };
-    from.audit.record(issued_at, Actor::Server, event).await.map_err(|error| error.to_string())?;
-    let svid = prepared.sign().await.map_err(|error| error.to_string())?;
+    let event = EventKind::X509SvidIssued { id: prepared.id().clone(), svid: Box::new(svid) };
+    let intent = from.audit.record(issued_at, Actor::Server, event).await.map_err(|error| error.to_string())?;
+    let svid = intent.outcome(prepared.sign().await).await.map_err(|error| error.to_string())?;
     from.metrics.count(X509_SVID_SIGNED, &[]);
     let pkcs8 = key.to_pkcs8().map_err(|error| error.to_string())?;
     let key = certified_key(&svid.chain, &pkcs8).map_err(|error| error.to_string())?;

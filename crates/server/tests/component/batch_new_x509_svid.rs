@@ -48,7 +48,7 @@ async fn names_come_from_the_entry_and_the_key_from_the_request() {
     let authorities: Vec<Vec<u8>> = bundle.x509_authorities.iter().map(|a| a.asn1.clone()).collect();
     let chain: Vec<&[u8]> = svid.cert_chain.iter().map(Vec::as_slice).collect();
     verify_svid(&chain, |_| authorities.clone(), bench.clock.now()).unwrap();
-    let recorded = |kind: &EventKind| matches!(kind, EventKind::X509SvidIssued { serial_number, entry_id: Some(_), .. } if *serial_number == serial_of(&svid.cert_chain));
+    let recorded = |kind: &EventKind| matches!(kind, EventKind::X509SvidIssued { svid: issued, .. } if issued.issued_for.is_some() && issued.serial_number == serial_of(&svid.cert_chain));
     assert_eq!(bench.recorded.kinds().iter().filter(|kind| recorded(kind)).count(), 1);
 }
 

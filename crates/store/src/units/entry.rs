@@ -78,6 +78,29 @@ impl EntryMask {
         additional_attributes: true,
     };
 
+    /// The names of the fields.
+    pub fn members(&self) -> Vec<&'static str> {
+        macro_rules! named {
+            ($($field:ident),*) => { [$( self.$field.then_some(stringify!($field)) ),*] };
+        }
+        let all = named!(
+            spiffe_id,
+            parent_id,
+            selectors,
+            x509_svid_ttl,
+            jwt_svid_ttl,
+            federates_with,
+            admin,
+            downstream,
+            expires_at,
+            dns_names,
+            store_svid,
+            hint,
+            additional_attributes
+        );
+        all.into_iter().flatten().collect()
+    }
+
     fn apply(&self, to: &mut Entry, from: &Entry) {
         macro_rules! take {
             ($($field:ident),*) => { $( if self.$field { to.$field.clone_from(&from.$field); } )* };

@@ -32,10 +32,11 @@ pub(super) async fn handle(
     }
     call.asks("agent_version", agent_version.as_str());
     let event = EventKind::AgentStatusPosted { id: id.clone(), agent_version: agent_version.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to update agent", error))?;
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to update agent", error))?;
     let spiffe_id = id.to_string();
-    let written = core.store.write(SetAgentVersion { id, agent_version: agent_version.clone() }).await;
+    let unit = SetAgentVersion { id, agent_version: agent_version.clone() };
+    let written = intent.outcome(core.store.write(unit).await).await;
     written.map_err(|error| Failure::store("failed to update agent", &error))?;
     debug!(agent_version, spiffe_id, "Agent status updated");
     Ok(pb::PostStatusResponse {})

@@ -31,9 +31,10 @@ pub(super) async fn handle(
         .map_err(|error| Failure::malformed("failed to convert X.509 authority", error))?;
     let trust_domain = core.trust_domain().clone();
     let event = EventKind::BundleAppended { trust_domain: trust_domain.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to append bundle", error))?;
-    let written = core.store.write(AppendBundle { trust_domain, x509_authorities, jwt_authorities }).await;
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to append bundle", error))?;
+    let unit = AppendBundle { trust_domain, x509_authorities, jwt_authorities };
+    let written = intent.outcome(core.store.write(unit).await).await;
     let written = written.map_err(|error| Failure::of(Code::Internal, "failed to append bundle", error))?;
     Ok(bundle_to_pb(&written.value, request.output_mask.as_ref()))
 }

@@ -49,9 +49,9 @@ async fn delete(core: &Arc<Core>, call: &Call, name: &str, mode: DeleteMode) -> 
         return Err(Failure::new(Code::InvalidArgument, message));
     }
     let event = EventKind::BundleDeleted { trust_domain: trust_domain.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to delete federated bundle", error))?;
-    match core.store.write(DeleteBundle { trust_domain, mode }).await {
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to delete federated bundle", error))?;
+    match intent.outcome(core.store.write(DeleteBundle { trust_domain, mode }).await).await {
         Ok(_) => Ok(()),
         Err(error) if error.class == ErrorClass::NotFound => Err(Failure::new(Code::NotFound, "bundle not found")),
         Err(error) => Err(Failure::of(store_code(error.class), "failed to delete federated bundle", error)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steeple_audit::EventKind;
+use steeple_audit::{EventKind, Intent};
 use steeple_proto::spire::api::server::bundle::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_store::ErrorClass;
@@ -67,11 +67,12 @@ pub(super) async fn set(
 async fn create_one(core: &Arc<Core>, call: &Call, bundle: &types::Bundle) -> Result<Bundle, Failure> {
     let bundle = read(core, bundle, "creating")?;
     let event = EventKind::BundleCreated { trust_domain: bundle.trust_domain.clone() };
-    record(core, call, event).await?;
-    let written = core.store.write(CreateBundle { bundle }).await.map_err(|error| match error.class {
-        ErrorClass::Conflict => Failure::new(Code::AlreadyExists, "bundle already exists"),
-        _ => Failure::of(Code::Internal, "unable to create bundle", error),
-    })?;
+    let intent = record(core, call, event).await?;
+    let written =
+        intent.outcome(core.store.write(CreateBundle { bundle }).await).await.map_err(|error| match error.class {
+            ErrorClass::Conflict => Failure::new(Code::AlreadyExists, "bundle already exists"),
+            _ => Failure::of(Code::Internal, "unable to create bundle", error),
+        })?;
     Ok(written.value)
 }
 
@@ -83,10 +84,12 @@ async fn update_one(
 ) -> Result<Bundle, Failure> {
     let bundle = read(core, bundle, "updating")?;
     let event = EventKind::BundleUpdated { trust_domain: bundle.trust_domain.clone() };
-    record(core, call, event).await?;
-    let written = core.store.write(UpdateBundle { bundle, mask }).await.map_err(|error| match error.class {
-        ErrorClass::NotFound => Failure::new(Code::NotFound, "bundle not found"),
-        _ => Failure::of(Code::Internal, "failed to update bundle", error),
+    let intent = record(core, call, event).await?;
+    let written = intent.outcome(core.store.write(UpdateBundle { bundle, mask }).await).await.map_err(|error| {
+        match error.class {
+            ErrorClass::NotFound => Failure::new(Code::NotFound, "bundle not found"),
+            _ => Failure::of(Code::Internal, "failed to update bundle", error),
+        }
     })?;
     Ok(written.value)
 }
@@ -94,8 +97,8 @@ async fn update_one(
 async fn set_one(core: &Arc<Core>, call: &Call, bundle: &types::Bundle) -> Result<Bundle, Failure> {
     let bundle = read(core, bundle, "setting")?;
     let event = EventKind::BundleSet { trust_domain: bundle.trust_domain.clone() };
-    record(core, call, event).await?;
-    let written = core.store.write(SetBundle { bundle }).await;
+    let intent = record(core, call, event).await?;
+    let written = intent.outcome(core.store.write(SetBundle { bundle }).await).await;
     Ok(written.map_err(|error| Failure::of(Code::Internal, "failed to set bundle", error))?.value)
 }
 
@@ -110,7 +113,7 @@ fn read(core: &Core, bundle: &types::Bundle, doing: &str) -> Result<Bundle, Fail
     bundle_from_pb(bundle).map_err(|error| Failure::malformed("failed to convert bundle", error))
 }
 
-async fn record(core: &Arc<Core>, call: &Call, event: EventKind) -> Result<(), Failure> {
+async fn record(core: &Arc<Core>, call: &Call, event: EventKind) -> Result<Intent, Failure> {
     let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
     recorded.map_err(|error| Failure::of(Code::Internal, "failed to record the change", error))
 }

@@ -38,14 +38,15 @@ async fn create(
 ) -> Result<Item, Failure> {
     let entry = entry_from_pb(core.trust_domain(), entry, &EntryMask::ALL, false)
         .map_err(|error| error.failure("failed to create entry"))?;
-    let event = EventKind::EntryCreated { id: entry.id.clone(), spiffe_id: entry.spiffe_id.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to create entry", error))?;
-    let written = core.store.write(CreateEntry { entry }).await;
+    let event = EventKind::EntryCreated { entry: Box::new(entry.clone()) };
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to create entry", error))?;
+    let written = intent.outcome(core.store.write(CreateEntry { entry }).await).await;
     match written.map_err(|error| Failure::store("failed to create entry", &error))?.value {
         Created::New(entry) => Ok(Item { status: Some(ok()), entry: Some(entry_to_pb(&entry, mask)) }),
         // The similar entry comes with the refusal: clients read it.
         Created::Similar(entry) => {
+            intent.failed("similar entry already exists").await;
             let status = Failure::new(Code::AlreadyExists, "similar entry already exists").item();
             Ok(Item { status: Some(status), entry: Some(entry_to_pb(&entry, mask)) })
         }

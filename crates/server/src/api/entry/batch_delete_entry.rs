@@ -36,9 +36,9 @@ async fn delete(core: &Arc<Core>, call: &Call, id: &str) -> Result<(), Failure> 
     let not_found = || Failure::new(Code::NotFound, "entry not found");
     let id = EntryId::parse(id).map_err(|_| not_found())?;
     let event = EventKind::EntryDeleted { id: id.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to delete entry", error))?;
-    match core.store.write(DeleteEntry { id }).await {
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to delete entry", error))?;
+    match intent.outcome(core.store.write(DeleteEntry { id }).await).await {
         Ok(_) => Ok(()),
         Err(error) if error.class == ErrorClass::NotFound => Err(not_found()),
         Err(error) => Err(Failure::of(Code::Internal, "failed to delete entry", error)),

@@ -45,10 +45,10 @@ async fn update(
         Unfit::NoId => Failure::new(Code::NotFound, "failed to update entry"),
         error => error.failure("failed to update entry"),
     })?;
-    let event = EventKind::EntryUpdated { id: entry.id.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to update entry", error))?;
-    let written = core.store.write(UpdateEntry { entry, mask }).await;
+    let event = EventKind::EntryUpdated { entry: Box::new(entry.clone()), members: mask.members() };
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to update entry", error))?;
+    let written = intent.outcome(core.store.write(UpdateEntry { entry, mask }).await).await;
     let written = written.map_err(|error| Failure::store("failed to update entry", &error))?;
     Ok(entry_to_pb(&written.value, output))
 }

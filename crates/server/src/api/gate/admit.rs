@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use steeple_audit::IssuedFor;
 use steeple_net::Peer;
 use steeple_policy::{CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries, method};
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
-use steeple_types::EntryId;
 use tonic::{Code, Status};
 use tracing::{Instrument, Span, error, error_span, warn};
 
 use crate::api::access_log::AccessLog;
-use crate::api::call::{Call, Caller, CallerSvid};
+use crate::api::call::{Call, Caller, CallerSvid, issued_for};
 use crate::api::limits;
 use crate::api::status::{Failure, denied};
 use crate::api::table::{Rate, Row};
@@ -27,7 +27,7 @@ const COUNTED_PER_ITEM: [&str; 2] = ["BatchNewX509SVID", "BatchNewWITSVID"];
 struct Ground {
     role: Role,
     via: &'static str,
-    downstream_entry: Option<EntryId>,
+    downstream_entry: Option<IssuedFor>,
 }
 
 /// Why nobody lets a call in.
@@ -95,7 +95,7 @@ async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Groun
         let known = core.entries.read(|index| {
             let downstream = index.entries_of(&svid.id).find(|entry| entry.downstream);
             let admin = index.entries_of(&svid.id).any(|entry| entry.admin);
-            (EntryFacts { admin, downstream: downstream.is_some() }, downstream.map(|entry| entry.id.clone()))
+            (EntryFacts { admin, downstream: downstream.is_some() }, downstream.map(|entry| issued_for(entry)))
         });
         let (facts, downstream) = known
             .await
@@ -107,7 +107,7 @@ async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Groun
     if decision == Decision::AskNode
         && let Some(svid) = svid
     {
-        authorize_agent(core, svid).await?;
+        authorize_agent(core, caller, svid).await?;
         decision = Decision::Allow(Role::Agent);
         via = "datastore";
     }
@@ -123,7 +123,7 @@ fn failed(failure: Failure) -> Refusal {
 
 /// Whether the caller is an agent that attested, was not banned, and shows its current SVID. The first use of a renewed SVID
 /// makes it the current one.
-async fn authorize_agent(core: &Arc<Core>, svid: &CallerSvid) -> Result<(), Refusal> {
+async fn authorize_agent(core: &Arc<Core>, caller: &Caller, svid: &CallerSvid) -> Result<(), Refusal> {
     if svid.certificate.not_after() < core.clock.now() {
         error!("Agent SVID is expired");
         return Err(Refusal::Denied(Some(Reason::AgentExpired)));
@@ -145,7 +145,7 @@ async fn authorize_agent(core: &Arc<Core>, svid: &CallerSvid) -> Result<(), Refu
     }
     let svid_serial_num = serial.as_str();
     if node.new_serial_number == serial {
-        return activate::activate(core, &svid.id, &serial).await.map_err(|failure| {
+        return activate::activate(core, caller.actor(), &svid.id, &serial).await.map_err(|failure| {
             let (serial_num, new_serial_num) = (&node.serial_number, &node.new_serial_number);
             warn!(svid_serial_num, serial_num, new_serial_num, "Unable to activate the new agent SVID");
             failed(failure)

@@ -14,7 +14,7 @@ use tracing::debug;
 use super::x509_to_pb;
 use crate::api::access_log::Fields;
 use crate::api::access_log::fields::{digest, fields};
-use crate::api::call::Call;
+use crate::api::call::{Call, issued_for};
 use crate::api::convert::id_from_pb;
 use crate::api::limits::refusal;
 use crate::api::status::{Failure, ok};
@@ -94,8 +94,8 @@ async fn issue(
         subject: None,
         profile: SvidProfile::Svid,
     };
-    let svid =
-        issue_x509::issue(core, call.actor(), request, Some(entry.id.clone()), "failed to sign X509-SVID").await?;
+    let what = "failed to sign X509-SVID";
+    let svid = issue_x509::issue(core, call.actor(), request, Some(issued_for(entry)), what).await?;
     debug!(
         entry_id = %entry.id,
         expiration = %svid.expires_at,

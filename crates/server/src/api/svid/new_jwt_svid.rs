@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use tracing::debug;
 
 use super::{check_jwt, jwt_to_pb};
-use crate::api::call::Call;
+use crate::api::call::{Call, issued_for};
 use crate::api::status::Failure;
 use crate::core::Core;
 use crate::ops::svid::issue_jwt;
@@ -42,7 +42,7 @@ pub(super) async fn handle(
         ttl,
         include_jti: entry.jwt_svid_include_jti,
     };
-    let svid = issue_jwt::issue(core, call.actor(), mint, Some(entry.id.clone())).await?;
+    let svid = issue_jwt::issue(core, call.actor(), mint, Some(issued_for(&entry))).await?;
     debug!(audience, expiration = %svid.expires_at, in_json, spiffe_id = %svid.id, "Server CA successfully signed JWT SVID");
     Ok(pb::NewJwtsvidResponse { svid: Some(jwt_to_pb(svid)) })
 }

@@ -38,9 +38,9 @@ async fn delete(core: &Arc<Core>, call: &Call, name: &str) -> Result<(), Failure
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to delete federation relationship", error);
     let event = EventKind::RelationshipDeleted { trust_domain: trust_domain.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| failed(&error))?;
-    match core.store.write(DeleteRelationship { trust_domain }).await {
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| failed(&error))?;
+    match intent.outcome(core.store.write(DeleteRelationship { trust_domain }).await).await {
         Ok(_) => Ok(()),
         Err(error) if error.class == ErrorClass::NotFound => {
             Err(Failure::new(Code::NotFound, "federation relationship not found"))

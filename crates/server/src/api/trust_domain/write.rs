@@ -68,10 +68,10 @@ async fn create_one(
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to create federation relationship", error);
     let event = EventKind::RelationshipCreated { trust_domain: relationship.trust_domain.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| failed(&error))?;
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| failed(&error))?;
     let unit = CreateRelationship { relationship, bundle: bundle.clone() };
-    let written = core.store.write(unit).await.map_err(|error| failed(&error))?;
+    let written = intent.outcome(core.store.write(unit).await).await.map_err(|error| failed(&error))?;
     Ok(to_pb(&written.value, bundle.as_ref(), output))
 }
 
@@ -87,15 +87,15 @@ async fn update_one(
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to update federation relationship", error);
     let event = EventKind::RelationshipUpdated { trust_domain: relationship.trust_domain.clone() };
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
-    recorded.map_err(|error| failed(&error))?;
+    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = intent.map_err(|error| failed(&error))?;
     let mask = RelationshipMask {
         bundle_endpoint_url: mask.bundle_endpoint_url,
         bundle_endpoint_profile: mask.bundle_endpoint_profile,
         trust_domain_bundle: mask.trust_domain_bundle,
     };
     let unit = UpdateRelationship { relationship, bundle: bundle.clone(), mask };
-    let written = core.store.write(unit).await.map_err(|error| failed(&error))?;
+    let written = intent.outcome(core.store.write(unit).await).await.map_err(|error| failed(&error))?;
     Ok(to_pb(&written.value, bundle.as_ref(), output))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steeple_audit::{Actor, EventKind};
+use steeple_audit::{Actor, AttestedSvid, EventKind};
 use steeple_ca::X509Svid;
 use steeple_crypto::x509::Csr;
 use steeple_plugin::NodeClaims;
@@ -28,6 +28,7 @@ pub(crate) async fn attest(
     id: SpiffeId,
     claims: NodeClaims,
     csr: &Csr,
+    actor: Actor,
 ) -> Result<X509Svid, Failure> {
     let banned = core.entries.read(|index| index.node(&id).is_some_and(|node| node.is_banned())).await;
     if banned.map_err(|error| Failure::of(Code::Internal, "failed to fetch agent", error))? {
@@ -35,19 +36,23 @@ pub(crate) async fn attest(
     }
     let now = core.clock.now();
     let prepared = prepare_svid(core, &id, csr, now)?;
-    let event = EventKind::AgentAttested {
-        id: id.clone(),
+    let selectors = selectors(core, attestation_type, &claims, &id);
+    let svid = AttestedSvid {
         attestation_type: attestation_type.to_owned(),
         serial_number: prepared.serial_number().to_owned(),
+        expires_at: prepared.expires_at(),
+        selectors: selectors.clone(),
+        can_reattest: claims.can_reattest,
     };
-    let recorded = core.audit.record(now, Actor::Anonymous, event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to record the attestation", error))?;
+    let event = EventKind::AgentAttested { id: id.clone(), svid: Box::new(svid) };
+    let intent = core.audit.record(now, actor, event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to record the attestation", error))?;
     let monotonic = core.clock.monotonic();
     let has_token = claims.join_token.is_some();
     let unit = RecordAttestation {
         is_repeated: has_token && core.joins.has(&id, csr.public_key(), monotonic),
         node: AttestedNode {
-            selectors: selectors(core, attestation_type, &claims, &id),
+            selectors,
             id: id.clone(),
             attestation_type: attestation_type.to_owned(),
             serial_number: prepared.serial_number().to_owned(),
@@ -59,15 +64,17 @@ pub(crate) async fn attest(
         },
         join_token: claims.join_token,
     };
-    let written = core.store.write(unit).await;
+    let written = intent.outcome(core.store.write(unit).await).await;
     let written = written.map_err(|error| Failure::of(Code::Internal, "failed to create attested agent", error))?;
     if written.value != AttestationOutcome::Recorded {
-        return Err(refused(written.value));
+        let refusal = refused(written.value);
+        intent.failed(&refusal.message()).await;
+        return Err(refusal);
     }
     if has_token {
         core.joins.note(id, csr.public_key(), monotonic);
     }
-    let svid = prepared.sign().await;
+    let svid = intent.outcome(prepared.sign().await).await;
     let svid = svid.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
     core.metrics.count(X509_SVID_SIGNED, &[]);
     Ok(svid)

@@ -14,9 +14,9 @@ use crate::core::Core;
 
 pub(crate) async fn ban(core: &Arc<Core>, actor: Actor, id: SpiffeId) -> Result<(), Failure> {
     let event = EventKind::AgentBanned { id: id.clone() };
-    let recorded = core.audit.record(core.clock.now(), actor, event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to ban agent", error))?;
-    match core.store.write(BanNode { id: id.clone() }).await {
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to ban agent", error))?;
+    match intent.outcome(core.store.write(BanNode { id: id.clone() }).await).await {
         Ok(_) => {
             info!(spiffe_id = %id, "Agent banned");
             Ok(())

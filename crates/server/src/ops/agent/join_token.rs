@@ -30,11 +30,11 @@ pub(crate) async fn create(
         None => None,
     };
     let event = EventKind::JoinTokenCreated { agent_id, expires_at };
-    let recorded = core.audit.record(now, actor, event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to create token", error))?;
+    let intent = core.audit.record(now, actor, event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to create token", error))?;
     let token = JoinToken { token, expires_at };
     let unit = CreateJoinToken { token: token.clone(), entry };
-    let written = core.store.write(unit).await;
+    let written = intent.outcome(core.store.write(unit).await).await;
     written.map_err(|error| Failure::of(Code::Internal, "failed to create token", error))?;
     Ok(token)
 }

@@ -14,17 +14,18 @@ use crate::api::status::Failure;
 use crate::core::Core;
 use crate::metrics::X509_SVID_SIGNED;
 
-pub(crate) async fn renew(core: &Arc<Core>, id: &SpiffeId, csr: &Csr) -> Result<X509Svid, Failure> {
+pub(crate) async fn renew(core: &Arc<Core>, actor: Actor, id: &SpiffeId, csr: &Csr) -> Result<X509Svid, Failure> {
     let now = core.clock.now();
     let prepared = prepare_svid(core, id, csr, now)?;
     let serial_number = prepared.serial_number().to_owned();
-    let event = EventKind::AgentRenewed { id: id.clone(), serial_number: serial_number.clone() };
-    let recorded = core.audit.record(now, Actor::Svid(id.clone()), event).await;
-    recorded.map_err(|error| Failure::of(Code::Internal, "failed to record the renewal", error))?;
-    let unit = RecordRenewal { id: id.clone(), serial_number, expires_at: prepared.expires_at() };
-    let written = core.store.write(unit).await;
+    let expires_at = prepared.expires_at();
+    let event = EventKind::AgentRenewed { id: id.clone(), serial_number: serial_number.clone(), expires_at };
+    let intent = core.audit.record(now, actor, event).await;
+    let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to record the renewal", error))?;
+    let unit = RecordRenewal { id: id.clone(), serial_number, expires_at };
+    let written = intent.outcome(core.store.write(unit).await).await;
     written.map_err(|error| Failure::store("failed to update agent", &error))?;
-    let svid = prepared.sign().await;
+    let svid = intent.outcome(prepared.sign().await).await;
     let svid = svid.map_err(|error| Failure::of(Code::Internal, "failed to sign X509 SVID", error))?;
     core.metrics.count(X509_SVID_SIGNED, &[]);
     Ok(svid)

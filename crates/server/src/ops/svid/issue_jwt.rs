@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use steeple_audit::{Actor, EventKind};
+use steeple_audit::{Actor, EventKind, IssuedFor};
 use steeple_ca::{IssueError, JwtRequest, JwtSvid};
-use steeple_types::EntryId;
 use tonic::Code;
 
 use crate::api::status::Failure;
@@ -17,7 +16,7 @@ pub(crate) async fn issue(
     core: &Arc<Core>,
     actor: Actor,
     request: JwtRequest,
-    entry_id: Option<EntryId>,
+    issued_for: Option<IssuedFor>,
 ) -> Result<JwtSvid, Failure> {
     let now = core.clock.now();
     let issuer = core.jwt_issuer()?;
@@ -30,10 +29,12 @@ pub(crate) async fn issue(
         id,
         jti: prepared.jti().map(str::to_owned),
         expires_at: prepared.expires_at(),
-        entry_id,
+        issued_for,
     };
-    core.audit.record(now, actor, event).await.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
-    let svid = prepared.sign().await.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
+    let intent =
+        core.audit.record(now, actor, event).await.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
+    let svid = intent.outcome(prepared.sign().await).await;
+    let svid = svid.map_err(|error| Failure::of(Code::Internal, WHAT, error))?;
     core.metrics.count(JWT_SVID_SIGNED, &[]);
     Ok(svid)
 }
