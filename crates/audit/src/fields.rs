@@ -44,8 +44,9 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         Kind::AgentStatusPosted { id, agent_version } => {
             [agent(id), vec![("agent_version", agent_version.clone())]].concat()
         }
-        Kind::JoinTokenCreated { agent_id, expires_at } => {
-            [agent_id.as_ref().map(agent).unwrap_or_default(), expiry(*expires_at)].concat()
+        Kind::JoinTokenCreated { agent_id, entry_id, expires_at } => {
+            let entry = entry_id.iter().map(|id| ("entry_id", id.to_string())).collect();
+            [agent_id.as_ref().map(agent).unwrap_or_default(), entry, expiry(*expires_at)].concat()
         }
         Kind::X509SvidIssued { id, svid: issued } => {
             [svid(id, issued.issued_for.as_ref()), serial(&issued.serial_number), expiry(issued.expires_at)].concat()

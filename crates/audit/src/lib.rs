@@ -87,35 +87,112 @@ pub struct IssuedFor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of kinds and fields say it")]
 pub enum EventKind {
-    EntryCreated { entry: Box<Entry> },
-    EntryUpdated { entry: Box<Entry>, members: Vec<&'static str> },
-    EntryDeleted { id: EntryId },
-    AgentAttested { id: SpiffeId, svid: Box<AttestedSvid> },
-    AgentRenewed { id: SpiffeId, serial_number: String, expires_at: Timestamp },
-    AgentSvidActivated { id: SpiffeId, serial_number: String },
-    AgentBanned { id: SpiffeId },
-    AgentDeleted { id: SpiffeId },
-    AgentStatusPosted { id: SpiffeId, agent_version: String },
-    JoinTokenCreated { agent_id: Option<SpiffeId>, expires_at: Timestamp },
-    X509SvidIssued { id: SpiffeId, svid: Box<X509Issued> },
-    JwtSvidIssued { id: SpiffeId, jti: Option<String>, expires_at: Timestamp, issued_for: Option<IssuedFor> },
-    BundleAppended { trust_domain: TrustDomain },
-    BundleCreated { trust_domain: TrustDomain },
-    BundleUpdated { trust_domain: TrustDomain },
-    BundleSet { trust_domain: TrustDomain },
-    BundleRefreshed { trust_domain: TrustDomain, sequence_number: u64 },
-    BundleDeleted { trust_domain: TrustDomain },
-    RelationshipCreated { trust_domain: TrustDomain },
-    RelationshipUpdated { trust_domain: TrustDomain },
-    RelationshipDeleted { trust_domain: TrustDomain },
-    JwtKeyPublished { authority_id: String },
-    AuthorityPrepared { kind: &'static str, authority_id: String },
-    AuthorityActivated { kind: &'static str, authority_id: String },
-    AuthorityTainted { kind: &'static str, authority_id: String },
-    AuthorityRevoked { kind: &'static str, authority_id: String },
-    LogLevelSet { level: String },
-    Pruned { what: &'static str },
-    ServerStarted { version: &'static str, configuration_digest: String },
+    EntryCreated {
+        entry: Box<Entry>,
+    },
+    EntryUpdated {
+        entry: Box<Entry>,
+        members: Vec<&'static str>,
+    },
+    EntryDeleted {
+        id: EntryId,
+    },
+    AgentAttested {
+        id: SpiffeId,
+        svid: Box<AttestedSvid>,
+    },
+    AgentRenewed {
+        id: SpiffeId,
+        serial_number: String,
+        expires_at: Timestamp,
+    },
+    AgentSvidActivated {
+        id: SpiffeId,
+        serial_number: String,
+    },
+    AgentBanned {
+        id: SpiffeId,
+    },
+    AgentDeleted {
+        id: SpiffeId,
+    },
+    AgentStatusPosted {
+        id: SpiffeId,
+        agent_version: String,
+    },
+    /// Of the entry that comes with it no more than the ID is told: its parent has the token in its name.
+    JoinTokenCreated {
+        agent_id: Option<SpiffeId>,
+        entry_id: Option<EntryId>,
+        expires_at: Timestamp,
+    },
+    X509SvidIssued {
+        id: SpiffeId,
+        svid: Box<X509Issued>,
+    },
+    JwtSvidIssued {
+        id: SpiffeId,
+        jti: Option<String>,
+        expires_at: Timestamp,
+        issued_for: Option<IssuedFor>,
+    },
+    BundleAppended {
+        trust_domain: TrustDomain,
+    },
+    BundleCreated {
+        trust_domain: TrustDomain,
+    },
+    BundleUpdated {
+        trust_domain: TrustDomain,
+    },
+    BundleSet {
+        trust_domain: TrustDomain,
+    },
+    BundleRefreshed {
+        trust_domain: TrustDomain,
+        sequence_number: u64,
+    },
+    BundleDeleted {
+        trust_domain: TrustDomain,
+    },
+    RelationshipCreated {
+        trust_domain: TrustDomain,
+    },
+    RelationshipUpdated {
+        trust_domain: TrustDomain,
+    },
+    RelationshipDeleted {
+        trust_domain: TrustDomain,
+    },
+    JwtKeyPublished {
+        authority_id: String,
+    },
+    AuthorityPrepared {
+        kind: &'static str,
+        authority_id: String,
+    },
+    AuthorityActivated {
+        kind: &'static str,
+        authority_id: String,
+    },
+    AuthorityTainted {
+        kind: &'static str,
+        authority_id: String,
+    },
+    AuthorityRevoked {
+        kind: &'static str,
+        authority_id: String,
+    },
+    LogLevelSet {
+        level: String,
+    },
+    Pruned {
+        what: &'static str,
+    },
+    ServerStarted {
+        version: &'static str,
+        configuration_digest: String,
+    },
     ServerStopped,
 }
 

@@ -177,6 +177,13 @@ impl Bench {
         Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await
     }
 
+    /// A server that records by `audit`.
+    pub(crate) async fn recording(audit: Audit) -> Self {
+        let (clock, hand) = Clock::manual(START.parse().unwrap());
+        let add = |_: &mut Settings, parts: &mut Parts| parts.audit = audit;
+        Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await.unwrap()
+    }
+
     /// A server below an upstream authority.
     pub(crate) async fn below(upstream: Arc<dyn UpstreamAuthority>) -> Self {
         let (clock, hand) = Clock::manual(START.parse().unwrap());

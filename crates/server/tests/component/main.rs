@@ -4,6 +4,7 @@
 
 mod agents;
 mod attest_agent;
+mod audit_trail;
 mod batch_create_entry;
 mod batch_new_x509_svid;
 mod batch_update_entry;

@@ -29,7 +29,8 @@ pub(crate) async fn create(
         Some(id) => Some(vanity_entry(core, &token, id, now)?),
         None => None,
     };
-    let event = EventKind::JoinTokenCreated { agent_id, expires_at };
+    let entry_id = entry.as_ref().map(|entry| entry.id.clone());
+    let event = EventKind::JoinTokenCreated { agent_id, entry_id, expires_at };
     let intent = core.audit.record(now, actor, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to create token", error))?;
     let token = JoinToken { token, expires_at };
