@@ -84,3 +84,62 @@ pub(crate) fn listing(kind: &EventKind) -> Listing {
     };
     Listing { class: Class::EntityManagement, activity, severity, entity }
 }
+
+#[cfg(test)]
+mod tests {
+    use steeple_types::{EntryId, TrustDomain};
+
+    use super::*;
+    use crate::fields::name;
+
+    /// The lines of the page's table.
+    fn page() -> Vec<&'static str> {
+        let page = include_str!("../../../docs/reference/audit.md");
+        page.lines().filter(|line| line.starts_with("| `")).collect()
+    }
+
+    #[test]
+    fn page_lists_each_event_as_it_is() {
+        let trust_domain: TrustDomain = "example.org".parse().unwrap();
+        let kind = "x509";
+        let authority_id = String::new;
+        for event in [
+            EventKind::EntryDeleted { id: EntryId::parse("e").unwrap() },
+            EventKind::JoinTokenCreated { agent_id: None, entry_id: None, expires_at: jiff::Timestamp::UNIX_EPOCH },
+            EventKind::BundleCreated { trust_domain: trust_domain.clone() },
+            EventKind::BundleAppended { trust_domain: trust_domain.clone() },
+            EventKind::BundleUpdated { trust_domain: trust_domain.clone() },
+            EventKind::BundleSet { trust_domain: trust_domain.clone() },
+            EventKind::BundleRefreshed { trust_domain: trust_domain.clone(), sequence_number: 1 },
+            EventKind::BundleDeleted { trust_domain: trust_domain.clone() },
+            EventKind::RelationshipCreated { trust_domain: trust_domain.clone() },
+            EventKind::RelationshipUpdated { trust_domain: trust_domain.clone() },
+            EventKind::RelationshipDeleted { trust_domain },
+            EventKind::JwtKeyPublished { authority_id: authority_id() },
+            EventKind::AuthorityPrepared { kind, authority_id: authority_id() },
+            EventKind::AuthorityActivated { kind, authority_id: authority_id() },
+            EventKind::AuthorityTainted { kind, authority_id: authority_id() },
+            EventKind::AuthorityRevoked { kind, authority_id: authority_id() },
+            EventKind::LogLevelSet { level: String::new() },
+            EventKind::Pruned { what: "" },
+            EventKind::ServerStarted { version: "", configuration_digest: String::new() },
+            EventKind::ServerStopped,
+        ] {
+            let Listing { class, activity, severity, .. } = listing(&event);
+            let row = format!("| `{}` | {} | {activity} | {severity} |", name(&event), class.uid());
+            assert!(page().iter().any(|line| line.starts_with(&row)), "docs/reference/audit.md lacks {row}");
+        }
+    }
+
+    #[test]
+    fn page_and_code_name_the_same_events() {
+        let source = include_str!("fields.rs");
+        let (_, names) = source.split_once("fn name(").unwrap();
+        let names = names.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
+        let mut names: Vec<&str> = names.collect();
+        let mut listed: Vec<&str> = page().iter().filter_map(|line| line.split('`').nth(1)).collect();
+        names.sort();
+        listed.sort();
+        assert_eq!(listed, names);
+    }
+}
