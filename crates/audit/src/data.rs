@@ -1,7 +1,7 @@
 //! What records tell of their objects: enough to make them again.
 
 use serde_json::{Map, Value, json};
-use steeple_types::Entry;
+use steeple_types::{Entry, TrustDomain};
 
 use crate::fields::told;
 use crate::{AttestedSvid, EventKind, IssuedFor, X509Issued};
@@ -27,7 +27,7 @@ pub(crate) fn data(kind: &EventKind) -> Map<String, Value> {
 
 fn whole(entry: &Entry) -> Value {
     let selectors: Vec<String> = entry.selectors.iter().map(ToString::to_string).collect();
-    let federates_with: Vec<&str> = entry.federates_with.iter().map(|domain| domain.name()).collect();
+    let federates_with: Vec<&str> = entry.federates_with.iter().map(TrustDomain::name).collect();
     json!({
         "id": entry.id.as_str(),
         "spiffe_id": entry.spiffe_id.as_str(),

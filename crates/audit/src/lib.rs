@@ -255,6 +255,9 @@ pub struct Intent {
 
 impl Intent {
     /// Records the failure if the effect has failed, and hands its result on.
+    ///
+    /// # Errors
+    /// That of the effect.
     pub async fn outcome<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, E> {
         let reason = result.as_ref().err().map(ToString::to_string);
         if let Some(reason) = reason {

@@ -80,11 +80,8 @@ fn search(flags: &Flags) -> Outcome {
         true
     });
     looked.map_err(|finding: Finding| finding.to_string())?;
-    let mut text: String = lines.into_iter().map(|line| line + "\n").collect();
-    if let Some(next) = left_off {
-        text.push_str(&format!("{{\"more\":\"go on with -from {next}\"}}\n"));
-    }
-    Ok(text)
+    let more = left_off.map(|next| format!("{{\"more\":\"go on with -from {next}\"}}"));
+    Ok(lines.into_iter().chain(more).map(|line| line + "\n").collect())
 }
 
 impl Filter {

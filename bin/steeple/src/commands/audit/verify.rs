@@ -54,17 +54,16 @@ fn trail(flags: &Flags) -> Outcome {
 
 fn told(found: &Verified, is_own_key: bool) -> String {
     let Verified { chain, first, records, checkpoints, uncovered, torn } = found;
-    let mut text = format!(
+    let torn = match torn {
+        0 => String::new(),
+        _ => format!("Bytes without a record: {torn} (a write that is under way, or was cut short)\n"),
+    };
+    let warning = if is_own_key { format!("\n{WARNING}\n") } else { String::new() };
+    format!(
         "The trail is in order.\nChain                 : {chain}\nFirst record          : {first}\n\
-         Records               : {records}\nCheckpoints           : {checkpoints}\nWithout a checkpoint  : {uncovered}\n"
-    );
-    if *torn > 0 {
-        text.push_str(&format!("Bytes without a record: {torn} (a write that is under way, or was cut short)\n"));
-    }
-    if is_own_key {
-        text.push_str(&format!("\n{WARNING}\n"));
-    }
-    text
+         Records               : {records}\nCheckpoints           : {checkpoints}\nWithout a checkpoint  : {uncovered}\n\
+         {torn}{warning}"
+    )
 }
 
 fn proof(flags: &Flags) -> Outcome {
