@@ -132,12 +132,22 @@ impl Case<'_> {
     /// When the API server refuses it.
     pub fn namespace(&self, role: &str) -> Result<String> {
         let name = format!("{}-{role}", self.name);
+        self.is_gone(&name)?;
         let manifest = format!(
             "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {{steeple-case: {}}}}}}}",
             self.name
         );
         self.cluster.apply(&manifest, &[])?;
         Ok(name)
+    }
+
+    /// Waits until a namespace of this name from a run before is gone: what is still in it looks as if it had been made anew.
+    fn is_gone(&self, name: &str) -> Result<()> {
+        let phase = ["get", "namespace", name, "--ignore-not-found", "-o", "jsonpath={.status.phase}"];
+        if self.cluster.ok(&phase)? == "Terminating" {
+            self.cluster.ok(&["wait", "--for=delete", &format!("namespace/{name}"), "--timeout=180s"])?;
+        }
+        Ok(())
     }
 
     /// Gives the node an image of Go SPIRE, `go-spire:local`, with what workloads' images have.
