@@ -62,7 +62,9 @@ impl Drill {
             server.kill()
         })?;
         self.check().context("the trail of the killed server")?;
-        self.pair.start_server().context("the server did not come back")
+        let mut server = self.pair.start_server().context("the server did not come back")?;
+        server.wait_for(|| Ok(self.pair.fetch(AGENT)?.exit == 0)).context("the workload is not served again")?;
+        Ok(server)
     }
 
     /// Runs `work` while others create entries, mint SVIDs, and ask the agent for the workload's.
@@ -108,12 +110,12 @@ impl Drill {
         if minted.exit == 0 { self.note_serials(&folder) } else { Ok(()) }
     }
 
+    /// An agent that has not all SVIDs of a workload yet lets it wait, as SPIRE's does, so not each fetch ends well.
     fn fetch(&self, round: u64, step: u64) -> Result<()> {
         let folder = self.folder(&format!("fetched-{round}-{step}"))?;
-        let flags = ["-timeout", "30s", "-write", &folder.display().to_string()];
+        let flags = ["-timeout", "2s", "-write", &folder.display().to_string()];
         let fetched = self.pair.workload(AGENT, "api fetch x509", &flags)?;
-        ensure!(fetched.exit == 0, "the agent serves nothing without its server: {fetched:?}");
-        self.note_serials(&folder)
+        if fetched.exit == 0 { self.note_serials(&folder) } else { Ok(()) }
     }
 
     fn folder(&self, name: &str) -> Result<PathBuf> {
