@@ -138,8 +138,8 @@ mod tests {
         let names = names.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
         let mut names: Vec<&str> = names.collect();
         let mut listed: Vec<&str> = page().iter().filter_map(|line| line.split('`').nth(1)).collect();
-        names.sort();
-        listed.sort();
+        names.sort_unstable();
+        listed.sort_unstable();
         assert_eq!(listed, names);
     }
 }

@@ -51,8 +51,8 @@ impl Made {
     }
 
     fn keep_notes(&self, count: usize) {
-        let text: String = self.notes[..count].iter().map(|note| format!("{note}\n")).collect();
-        fs::write(self.folder.path().join("checkpoints"), text).unwrap();
+        let text = self.notes[..count].iter().flat_map(|note| [note.as_str(), "\n"]);
+        fs::write(self.folder.path().join("checkpoints"), text.collect::<String>()).unwrap();
     }
 
     fn segment(&self, first: u64) -> PathBuf {
@@ -64,8 +64,8 @@ impl Made {
     }
 
     fn put(&self, first: u64, lines: &[String]) {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(self.segment(first), text).unwrap();
+        let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]);
+        fs::write(self.segment(first), text.collect::<String>()).unwrap();
     }
 
     fn verify(&self) -> Result<Verified, Finding> {

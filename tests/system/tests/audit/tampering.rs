@@ -192,7 +192,7 @@ fn link_anew(lines: &mut [String], from: usize) -> Result<()> {
         }
         let bare = own.replace(line, "$1").into_owned();
         ensure!(bare != *line, "no fingerprint in {line}");
-        let hash: String = sha256(bare.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(sha256(bare.as_bytes()));
         *line = own.replace(line, format!(r#"${{1}},"fingerprint":{}"#, told(&hash))).into_owned();
         head = Some(hash);
     }
