@@ -61,7 +61,7 @@ impl Stopped {
         let mut after = before.clone();
         change(&mut after)?;
         ensure!(before != after, "{name}: nothing is changed");
-        fs::write(copy.join(SEGMENT), after.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+        fs::write(copy.join(SEGMENT), after.join("\n") + "\n")?;
         Ok(copy)
     }
 

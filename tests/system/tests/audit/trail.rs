@@ -78,7 +78,7 @@ pub(crate) fn serials(folder: &Path) -> Result<Vec<String>> {
     for file in fs::read_dir(folder)? {
         let path = file?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !(name.starts_with("svid") && name.ends_with(".pem")) {
+        if !name.starts_with("svid") || path.extension().is_none_or(|extension| extension != "pem") {
             continue;
         }
         let chain = pem::certificates(&fs::read_to_string(&path)?)?;
