@@ -46,9 +46,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 fn kill_drill() -> Result<Vec<String>> {
     run::succeed(run::cargo().args(["build", "--package", "steeple"]))?;
     let mut drill = run::cargo();
-    drill.args(["test", "--package", "steeple-tests-system", "--test", "kill_drill", "--", "--nocapture"]);
+    drill.args([
+        "test",
+        "--package",
+        "steeple-tests-system",
+        "--test",
+        "kill_drill",
+        "--test",
+        "audit",
+        "--",
+        "kill",
+        "--nocapture",
+    ]);
     let said = run::output(drill.env("STEEPLE_KILL_ROUNDS", KILL_ROUNDS))?;
-    Ok(said.lines().filter_map(|line| line.strip_prefix("kill drill: ")).map(str::to_owned).collect())
+    Ok(said
+        .lines()
+        .filter_map(|line| line.trim_start_matches("audit ").strip_prefix("kill drill: "))
+        .map(str::to_owned)
+        .collect())
 }
 
 fn measure() -> Result<Vec<String>> {

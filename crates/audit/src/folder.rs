@@ -87,7 +87,12 @@ impl Folder {
     /// A new file for the records from `first` on.
     pub(crate) fn begin_segment(&self, first: u64) -> Result<(File, SegmentFile), FolderError> {
         let path = self.0.join(format!("{first:020}{SUFFIX}"));
-        let file = OpenOptions::new().create_new(true).write(true).mode(0o640).open(&path).map_err(at(&path))?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o640).open(&path);
+        let file = file.map_err(at(&path))?;
+        // One without records is of a try before, whose folder could not be synced.
+        if file.metadata().map_err(at(&path))?.len() > 0 {
+            return Err(at(&path)(io::Error::other("is there, though nothing was written into it yet")));
+        }
         self.sync()?;
         Ok((file, SegmentFile { first, path }))
     }

@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
+use jiff::Timestamp;
+use serde_json::Value;
+
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::folder::{Folder, FolderError, SegmentFile, at};
 use crate::merkle::{Frontier, Hash, leaf};
@@ -49,10 +52,20 @@ pub(crate) struct Tail {
     pub(crate) head: Option<Hash>,
     /// The records that the last checkpoint covers.
     pub(crate) covered: u64,
-    /// The last segment and how many bytes of it are records.
-    pub(crate) segment: Option<(SegmentFile, u64)>,
+    /// The last segment, if there is one.
+    pub(crate) segment: Option<LastSegment>,
     /// The bytes after them.
     pub(crate) torn: u64,
+}
+
+/// The last segment of a trail.
+#[derive(Debug)]
+pub(crate) struct LastSegment {
+    pub(crate) at: SegmentFile,
+    /// How many of its bytes are records.
+    pub(crate) length: u64,
+    /// When its first record was made.
+    pub(crate) begun: Option<Timestamp>,
 }
 
 /// Reads the end of the trail, from its last checkpoint on; a torn last line is left out.
@@ -84,11 +97,14 @@ pub(crate) fn read(folder: &Folder, verifier: &Verifier, chain: &str) -> Result<
 fn follow(segment: &SegmentFile, first: u64, chain: &str, tail: &mut Tail) -> Result<(u64, u64), TailError> {
     let file = File::open(&segment.path).map_err(at(&segment.path))?;
     let size = file.metadata().map_err(at(&segment.path))?.len();
-    let (mut next, mut length) = (first, 0);
+    let (mut next, mut length, mut begun) = (first, 0, None);
     let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
     while let Some(line) = lines.next().map_err(at(&segment.path))? {
         let Some(text) = line.strip_suffix(b"\n") else { break };
         length += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if next == first {
+            begun = time_of(text);
+        }
         if next + 1 >= tail.covered {
             let record = Record::parse(text).map_err(|error| TailError::Record { sequence: next, error })?;
             let is_checkpoints = next + 1 == tail.covered && tail.head == Some(record.fingerprint);
@@ -103,8 +119,14 @@ fn follow(segment: &SegmentFile, first: u64, chain: &str, tail: &mut Tail) -> Re
         }
         next += 1;
     }
-    tail.segment = Some((segment.clone(), length));
+    tail.segment = Some(LastSegment { at: segment.clone(), length, begun });
     Ok((next, size - length))
+}
+
+/// When a record was made, as it tells.
+fn time_of(line: &[u8]) -> Option<Timestamp> {
+    let record: Value = serde_json::from_slice(line).ok()?;
+    Timestamp::from_millisecond(record.get("time")?.as_i64()?).ok()
 }
 
 /// The last checkpoint that is whole; a note that was cut short while it was written is cut off.

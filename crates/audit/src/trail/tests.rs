@@ -157,6 +157,65 @@ async fn checkpoint_comes_by_itself_when_time_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn checkpoint_comes_though_records_keep_coming() {
+    let mut bench = Bench::new();
+    let (clock, hand) = Clock::manual(START.parse().unwrap());
+    bench.clock = clock;
+    bench.settings.checkpoint_records = 1_000;
+    let written = bench.open().unwrap();
+    for _ in 0..4 {
+        written.record(1).await.unwrap();
+        hand.advance(Duration::from_secs(25));
+    }
+    written.record(1).await.unwrap();
+    // The next record is behind the checkpoint, in the one writer's order.
+    written.record(1).await.unwrap();
+    assert_eq!(bench.verify().checkpoints, 1);
+    written.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn event_that_can_not_be_recorded_takes_nobody_else_with_it() {
+    let bench = Bench::new();
+    let (trail, mut writer) = Trail::open(bench.settings.clone(), bench.clock.clone()).unwrap();
+    let kind = EventKind::LogLevelSet { level: "x".repeat(crate::record::MAX_LINE) };
+    let large = Event { kind, ..event() };
+    let (answers, group): (Vec<_>, Vec<_>) = [vec![event()], vec![event(), large], vec![event()]]
+        .map(|events| {
+            let (answer, answered) = oneshot::channel();
+            (answered, Waiting { events, answer })
+        })
+        .into_iter()
+        .unzip();
+    writer.write_for_test(group);
+    let mut outcomes = Vec::new();
+    for answered in answers {
+        outcomes.push(answered.await.unwrap().is_ok());
+    }
+    assert_eq!(outcomes, [true, false, true]);
+    drop((trail, writer));
+    assert_eq!(bench.verify().records, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn age_of_a_segment_is_that_of_its_first_record() {
+    let mut bench = Bench::new();
+    let (clock, hand) = Clock::manual(START.parse().unwrap());
+    bench.clock = clock;
+    for _ in 0..3 {
+        let written = bench.open().unwrap();
+        written.record(1).await.unwrap();
+        written.close().await;
+        hand.advance(Duration::from_hours(10));
+    }
+    assert_eq!(bench.segments(), [0]);
+    let written = bench.open().unwrap();
+    written.record(1).await.unwrap();
+    written.close().await;
+    assert_eq!(bench.segments(), [0, 3], "30 hours after its first record");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn write_that_was_cut_short_is_taken_away_at_the_start() {
     let bench = Bench::new();
     let written = bench.open().unwrap();

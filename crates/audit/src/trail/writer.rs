@@ -17,7 +17,7 @@ use crate::checkpoint::{Checkpoint, origin};
 use crate::folder::{Folder, FolderError, SegmentFile, at};
 use crate::merkle::{Frontier, leaf};
 use crate::record::Chain;
-use crate::tail::Tail;
+use crate::tail::{LastSegment, Tail};
 
 /// Most events that become durable at once.
 const GROUP: usize = 1_024;
@@ -36,6 +36,8 @@ pub struct Writer {
     covered: u64,
     segment: Segment,
     receiver: mpsc::Receiver<Asked>,
+    /// When there must be a checkpoint, by the monotonic clock; there is nothing to cover if it is none.
+    due: Option<Duration>,
     /// Whether the last group could not be written.
     is_failing: bool,
 }
@@ -60,18 +62,18 @@ impl Writer {
         tail: Tail,
         receiver: mpsc::Receiver<Asked>,
     ) -> Result<Self, TrailError> {
-        let begun = clock.now();
+        let now = clock.now();
         let segment = match tail.segment {
-            Some((segment, length)) => {
+            Some(LastSegment { at: segment, length, begun }) => {
                 let file = Folder::resume_segment(&segment)?;
                 if tail.torn > 0 {
                     let bytes = tail.torn;
                     warn!(bytes, "The last write to the audit trail was cut short; nobody was told that it is durable");
                     file.set_len(length).and_then(|()| file.sync_all()).map_err(at(&segment.path))?;
                 }
-                Segment { at: segment, file, length, begun, is_doubtful: false }
+                Segment { at: segment, file, length, begun: begun.unwrap_or(now), is_doubtful: false }
             }
-            None => Segment::begin(&folder, 0, begun)?,
+            None => Segment::begin(&folder, 0, now)?,
         };
         let (tree, covered) = (tail.tree, tail.covered);
         Ok(Self {
@@ -85,6 +87,7 @@ impl Writer {
             covered,
             segment,
             receiver,
+            due: None,
             is_failing: false,
         })
     }
@@ -111,10 +114,9 @@ impl Writer {
     /// Waits until something is asked, or it is time for a checkpoint; nothing comes after the end.
     async fn wait(&mut self, asked: &mut Vec<Asked>) -> Option<Woken> {
         let sleep = async {
-            if self.tree.size() > self.covered {
-                self.clock.sleep(self.settings.checkpoint_interval).await;
-            } else {
-                std::future::pending::<()>().await;
+            match self.due {
+                Some(due) => self.clock.sleep(due.saturating_sub(self.clock.monotonic())).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
@@ -130,7 +132,12 @@ impl Writer {
             return;
         }
         let before = (self.chain.clone(), self.tree.clone());
-        let written = self.go_on().and_then(|()| self.append(&group));
+        let ready = self.go_on();
+        let (group, lines) = if ready.is_ok() { self.seal(group) } else { (group, Vec::new()) };
+        if group.is_empty() {
+            return;
+        }
+        let written = ready.and_then(|()| self.segment.append(&lines).map_err(failed));
         match &written {
             Ok(()) if self.is_failing => info!("The audit trail can be written again"),
             Err(error) if !self.is_failing => {
@@ -146,20 +153,36 @@ impl Writer {
             // Who doesn't wait any more has given up what he was about to do.
             let _ = waiting.answer.send(written.clone());
         }
-        if self.tree.size() >= self.covered.saturating_add(self.settings.checkpoint_records) {
+        let now = self.clock.monotonic();
+        let due = *self.due.get_or_insert(now.saturating_add(self.settings.checkpoint_interval));
+        let is_many = self.tree.size() >= self.covered.saturating_add(self.settings.checkpoint_records);
+        if is_many || now >= due {
             self.checkpoint();
         }
     }
 
-    fn append(&mut self, group: &[Waiting]) -> Result<(), AuditError> {
-        let mut lines = Vec::new();
-        for event in group.iter().flat_map(|waiting| &waiting.events) {
-            let line = self.chain.seal(event)?;
-            self.tree.push(leaf(&line));
-            lines.extend_from_slice(&line);
-            lines.push(b'\n');
+    /// The lines of a group, and those of it who still wait: whose event has no line is told so, and nobody else.
+    fn seal(&mut self, group: Vec<Waiting>) -> (Vec<Waiting>, Vec<u8>) {
+        let (mut still, mut lines) = (Vec::with_capacity(group.len()), Vec::new());
+        for waiting in group {
+            let before = (self.chain.clone(), self.tree.clone(), lines.len());
+            let sealed = waiting.events.iter().try_for_each(|event| {
+                let line = self.chain.seal(event)?;
+                self.tree.push(leaf(&line));
+                lines.extend_from_slice(&line);
+                lines.push(b'\n');
+                Ok::<(), AuditError>(())
+            });
+            match sealed {
+                Ok(()) => still.push(waiting),
+                Err(error) => {
+                    (self.chain, self.tree) = (before.0, before.1);
+                    lines.truncate(before.2);
+                    let _ = waiting.answer.send(Err(error));
+                }
+            }
         }
-        self.segment.append(&lines).map_err(failed)
+        (still, lines)
     }
 
     /// Begins another segment when the last one is large or old, or what it holds is in doubt.
@@ -190,8 +213,11 @@ impl Writer {
         let checkpoint = Checkpoint { tree: self.tree.clone(), head, at: self.clock.now() };
         let note = checkpoint.sign(&origin(&self.settings.trust_domain, &self.chain.uid), &self.key);
         match self.folder.add_checkpoint(&note) {
-            Ok(()) => self.covered = self.tree.size(),
-            Err(error) => warn!(%error, "A checkpoint of the audit trail can't be written"),
+            Ok(()) => (self.covered, self.due) = (self.tree.size(), None),
+            Err(error) => {
+                warn!(%error, "A checkpoint of the audit trail can't be written");
+                self.due = Some(self.clock.monotonic().saturating_add(self.settings.checkpoint_interval));
+            }
         }
     }
 }

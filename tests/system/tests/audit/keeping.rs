@@ -1,6 +1,7 @@
 //! What a server did is in its trail, which is its alone.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 use steeple_tests_system::pair::Pair;
@@ -50,6 +51,30 @@ fn join_token_that_nobody_used_yet_is_not_in_the_trail() {
     let records = lines(&folder(&pair)).unwrap();
     let told = records.iter().find(|line| line.contains(&token));
     assert!(told.is_none(), "whoever reads it can join: {told:?}");
+}
+
+/// A server that is never idle says as often what its trail is as one that is.
+#[test]
+fn checkpoint_comes_in_time_though_records_keep_coming() {
+    let mut pair = Pair::new().unwrap();
+    let trail = folder(&pair);
+    let settings = "checkpoint_records = 1000000 checkpoint_interval = \"3s\"";
+    pair.server_blocks = format!("audit {{ directory = \"{}\" {settings} }}\n", trail.display());
+    let mut server = pair.start_server().unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c"] {
+            let (pair, done) = (&pair, &done);
+            scope.spawn(move || {
+                for number in (0..).take_while(|_| !done.load(Ordering::Relaxed)) {
+                    entry_id(&create(pair, &format!("{name}{number}")).unwrap()).unwrap();
+                }
+            });
+        }
+        let came = server.wait_for(|| Ok(fs::exists(trail.join("checkpoints"))?));
+        done.store(true, Ordering::Relaxed);
+        came.unwrap();
+    });
 }
 
 #[test]

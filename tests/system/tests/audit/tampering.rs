@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
-use steeple_crypto::digest::sha256;
+use steeple_crypto::digest::sha256_hex_of;
 
 use crate::stopped::{SEGMENT, Stopped};
 use crate::trail::{block, create, entry_id, lines, stop};
@@ -192,7 +192,7 @@ fn link_anew(lines: &mut [String], from: usize) -> Result<()> {
         }
         let bare = own.replace(line, "$1").into_owned();
         ensure!(bare != *line, "no fingerprint in {line}");
-        let hash = hex::encode(sha256(bare.as_bytes()));
+        let hash = sha256_hex_of(bare.as_bytes())?;
         *line = own.replace(line, format!(r#"${{1}},"fingerprint":{}"#, told(&hash))).into_owned();
         head = Some(hash);
     }

@@ -77,7 +77,7 @@ pub(crate) fn serials(folder: &Path) -> Result<Vec<String>> {
     let mut serials = Vec::new();
     for file in fs::read_dir(folder)? {
         let path = file?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !name.starts_with("svid") || path.extension().is_none_or(|extension| extension != "pem") {
             continue;
         }
