@@ -291,9 +291,31 @@ impl Audit {
     /// # Errors
     /// [`AuditError`]; the caller must not go on then.
     pub async fn record(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<Intent, AuditError> {
+        let intent = self.intent(at, actor, kind)?;
+        self.0.record(&intent.event).await?;
+        Ok(intent)
+    }
+
+    /// Records that `actor` is about to do all that `kinds` say, which becomes durable at once; yields an intent for each, in order.
+    ///
+    /// # Errors
+    /// [`AuditError`]; the caller must not go on with any of them then.
+    pub async fn record_all(
+        &self,
+        at: Timestamp,
+        actor: &Actor,
+        kinds: Vec<EventKind>,
+    ) -> Result<Vec<Intent>, AuditError> {
+        let intents = kinds.into_iter().map(|kind| self.intent(at, actor.clone(), kind));
+        let intents = intents.collect::<Result<Vec<_>, _>>()?;
+        if !intents.is_empty() {
+            self.0.record_all(intents.iter().map(|intent| intent.event.clone()).collect()).await?;
+        }
+        Ok(intents)
+    }
+
+    fn intent(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<Intent, AuditError> {
         let correlation = u128::from_be_bytes(random::bytes().map_err(|error| AuditError(error.to_string()))?);
-        let event = Event { at, actor, kind, correlation, failure: None };
-        self.0.record(&event).await?;
-        Ok(Intent { audit: self.clone(), event })
+        Ok(Intent { audit: self.clone(), event: Event { at, actor, kind, correlation, failure: None } })
     }
 }

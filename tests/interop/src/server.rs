@@ -30,6 +30,8 @@ pub struct ServerSettings {
     pub plugins: String,
     /// As in production and to be measured: it logs at INFO and limits no rates.
     pub measured: bool,
+    /// It keeps an audit trail, which Go SPIRE can't.
+    pub is_audited: bool,
 }
 
 /// A server that may be stopped and started again on the same state.
@@ -235,6 +237,8 @@ fn configuration(folder: &Path, port: u16, socket: &Path, trust_domain: &str, se
     let (lines, plugins, keys) = (&settings.lines, &settings.plugins, data.join("keys.json"));
     let sqlite = || format!("database_type = \"sqlite3\" connection_string = {:?}", data.join("datastore.sqlite3"));
     let datastore = settings.datastore.clone().unwrap_or_else(sqlite);
+    let trail = || format!("audit {{ directory = {:?} }}\n", folder.join("audit"));
+    let audit = if settings.is_audited { trail() } else { String::new() };
     format!(
         r#"server {{
   bind_address = "127.0.0.1"
@@ -250,6 +254,6 @@ plugins {{
   KeyManager "disk" {{ plugin_data {{ keys_path = {keys:?} }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
 {x509pop}{plugins}}}
-"#
+{audit}"#
     )
 }

@@ -3,6 +3,8 @@
 //! What depends on speed does not run with other tests; it wants a release build.
 #![expect(clippy::disallowed_methods, reason = "whole programs are measured on the machine's clock")]
 
+#[path = "figures/auditing.rs"]
+mod auditing;
 #[path = "figures/callers.rs"]
 mod callers;
 #[path = "figures/cores.rs"]
@@ -39,6 +41,17 @@ fn both_serve_what_is_measured() {
 #[ignore = "depends on speed; see `cargo xtask bench --against-spire`"]
 fn svids_cost_the_server_less_than_in_go() {
     with_peers(&PROGRAMS, issuing::measure);
+}
+
+#[test]
+fn server_with_a_trail_serves_what_is_measured() {
+    with_peers(&["steeple"], auditing::rehearse);
+}
+
+#[test]
+#[ignore = "depends on speed; see `cargo xtask bench --against-spire`"]
+fn trail_costs_the_server_little() {
+    with_peers(&["steeple"], auditing::measure);
 }
 
 #[test]

@@ -15,12 +15,12 @@ use crate::table::{Figure, at_most, head};
 use crate::{PRODUCTS, cores};
 
 const CALLERS: usize = 8;
-const BATCH: u16 = 100;
+pub(crate) const BATCH: u16 = 100;
 /// Largest part of Go SPIRE's CPU time that an X.509-SVID may cost.
 const PROMISED: f64 = 0.45;
 
 /// A server with its callers and what they ask for.
-struct Contender {
+pub(crate) struct Contender {
     server: Server,
     callers: Vec<Caller>,
     params: Vec<pb::NewX509svidParams>,
@@ -31,10 +31,10 @@ struct Contender {
 
 /// Measures, prints, and holds the figures to what is promised.
 pub(crate) fn measure() -> Result<()> {
-    let [go, ours] = PRODUCTS.map(|product| cores::apart(|| server(product)));
+    let [go, ours] = PRODUCTS.map(|product| cores::apart(|| server(product, false)));
     let (go, ours) = (go?, ours?);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        rounds([Contender::prepare(go, LENGTH).await?, Contender::prepare(ours, LENGTH).await?]).await
+        rounds([Contender::prepare(go, CALLERS, LENGTH).await?, Contender::prepare(ours, CALLERS, LENGTH).await?]).await
     })
 }
 
@@ -42,9 +42,9 @@ pub(crate) fn measure() -> Result<()> {
 pub(crate) fn rehearse() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for product in PRODUCTS {
-        let server = server(product)?;
+        let server = server(product, false)?;
         runtime.block_on(async {
-            let contender = Contender::prepare(server, Duration::ZERO).await?;
+            let contender = Contender::prepare(server, CALLERS, Duration::ZERO).await?;
             contender.x509(1).await?;
             contender.x509(BATCH.into()).await?;
             contender.jwt().await
@@ -53,9 +53,10 @@ pub(crate) fn rehearse() -> Result<()> {
     Ok(())
 }
 
-fn server(product: Product) -> Result<(Server, Rig)> {
+/// A server as in production; one that `is_audited` keeps a trail.
+pub(crate) fn server(product: Product, is_audited: bool) -> Result<(Server, Rig)> {
     let rig = Rig::new(Pair { server: product, agent: product })?;
-    let server = rig.server(&ServerSettings { measured: true, ..Default::default() })?;
+    let server = rig.server(&ServerSettings { measured: true, is_audited, ..Default::default() })?;
     Ok((server, rig))
 }
 
@@ -95,9 +96,9 @@ fn per_core(rounds: &[[Phase; 2]], items: u16) -> Figure {
 }
 
 impl Contender {
-    async fn prepare((server, rig): (Server, Rig), length: Duration) -> Result<Self> {
+    pub(crate) async fn prepare((server, rig): (Server, Rig), count: usize, length: Duration) -> Result<Self> {
         let mut callers = Vec::new();
-        for _ in 0..CALLERS {
+        for _ in 0..count {
             callers.push(Caller::join(&server).await?);
         }
         let csr = csr(&PrivateKey::generate(KeyType::EcP256)?)?;
@@ -107,7 +108,7 @@ impl Contender {
     }
 
     /// Each caller asks for `count` SVIDs at a time.
-    async fn x509(&self, count: usize) -> Result<Phase> {
+    pub(crate) async fn x509(&self, count: usize) -> Result<Phase> {
         let params: Vec<_> = self.params.iter().take(count).cloned().collect();
         let request = pb::BatchNewX509svidRequest { params };
         self.measure(async |client| {
@@ -120,7 +121,7 @@ impl Contender {
     }
 
     /// Each caller asks for a JWT-SVID.
-    async fn jwt(&self) -> Result<Phase> {
+    pub(crate) async fn jwt(&self) -> Result<Phase> {
         let entry_id = self.params.first().context("no entries")?.entry_id.clone();
         let request = pb::NewJwtsvidRequest { entry_id, audience: vec!["audience".into()] };
         self.measure(async |client| {

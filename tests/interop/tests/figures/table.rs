@@ -73,7 +73,12 @@ impl Figure {
 
 /// The head of a table of figures.
 pub(crate) fn head() {
-    println!("\n| figure | Go SPIRE | steeple | ratio | n |\n| --- | --- | --- | --- | --- |");
+    head_of("Go SPIRE", "steeple");
+}
+
+/// The head of a table of other contenders; the ratio is the second one's.
+pub(crate) fn head_of(first: &str, second: &str) {
+    println!("\n| figure | {first} | {second} | ratio | n |\n| --- | --- | --- | --- | --- |");
 }
 
 /// Holds a figure to its promise.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use steeple_audit::{EventKind, Intent};
 use steeple_ca::{SvidProfile, X509Request};
 use steeple_crypto::x509::Csr;
 use steeple_proto::spire::api::server::svid::v1 as pb;
@@ -19,7 +21,9 @@ use crate::api::convert::id_from_pb;
 use crate::api::limits::refusal;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
-use crate::ops::svid::issue_x509;
+use crate::ops::svid::issue_x509::{self, Prepared};
+
+const WHAT: &str = "failed to sign X509-SVID";
 
 pub(super) async fn handle(
     core: &Arc<Core>,
@@ -41,9 +45,26 @@ pub(super) async fn handle(
     });
     let entries =
         entries.await.map_err(|error| Failure::of(Code::Internal, "failed to fetch registration entries", error))?;
+    let now = core.clock.now();
+    let mut events = Vec::with_capacity(request.params.len());
+    let mut prepare_one = |params, entry: Option<Arc<Entry>>| {
+        let (prepared, event) = prepare(core, now, params, entry.as_deref())?;
+        events.push(event);
+        Ok((prepared, entry))
+    };
+    let prepared: Vec<_> =
+        request.params.iter().zip(entries).map(|(params, entry)| prepare_one(params, entry)).collect();
+    // All become durable at once, before any is signed.
+    let intents = core.audit.record_all(now, &call.actor(), events).await;
+    let mut intents = intents.map(Vec::into_iter).map_err(|error| Failure::of(Code::Internal, WHAT, error));
     let mut results = Vec::with_capacity(request.params.len());
-    for (params, entry) in request.params.iter().zip(entries) {
-        let result = match issue(core, call, params, entry.as_deref()).await {
+    for (params, prepared) in request.params.iter().zip(prepared) {
+        let signed = match (prepared, &mut intents) {
+            (Ok((prepared, entry)), Ok(intents)) => sign(core, prepared, intents.next(), entry.as_deref()).await,
+            (Ok(_), Err(failure)) => Err(failure.clone()),
+            (Err(failure), _) => Err(failure),
+        };
+        let result = match signed {
             Ok(svid) => pb::batch_new_x509svid_response::Result { status: Some(ok()), svid: Some(svid) },
             Err(failure) => pb::batch_new_x509svid_response::Result { status: Some(failure.item()), svid: None },
         };
@@ -66,12 +87,12 @@ fn item_fields(params: &pb::NewX509svidParams, svid: Option<&types::X509svid>) -
     told
 }
 
-async fn issue(
+fn prepare(
     core: &Arc<Core>,
-    call: &Call,
+    now: Timestamp,
     params: &pb::NewX509svidParams,
     entry: Option<&Entry>,
-) -> Result<types::X509svid, Failure> {
+) -> Result<(Prepared, EventKind), Failure> {
     if params.entry_id.is_empty() {
         return Err(Failure::new(Code::InvalidArgument, "missing entry ID"));
     }
@@ -94,8 +115,18 @@ async fn issue(
         subject: None,
         profile: SvidProfile::Svid,
     };
-    let what = "failed to sign X509-SVID";
-    let svid = issue_x509::issue(core, call.actor(), request, Some(issued_for(entry)), what).await?;
+    issue_x509::prepare(core, now, request, Some(issued_for(entry)), WHAT)
+}
+
+async fn sign(
+    core: &Arc<Core>,
+    prepared: Prepared,
+    intent: Option<Intent>,
+    entry: Option<&Entry>,
+) -> Result<types::X509svid, Failure> {
+    let recorded = intent.zip(entry).ok_or_else(|| Failure::new(Code::Internal, WHAT));
+    let (intent, entry) = recorded?;
+    let svid = prepared.sign(core, &intent, WHAT).await?;
     debug!(
         entry_id = %entry.id,
         expiration = %svid.expires_at,
