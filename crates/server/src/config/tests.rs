@@ -117,6 +117,40 @@ fn health_and_prometheus_are_read() {
 }
 
 #[test]
+fn audit_trail_is_read_from_a_block_of_its_own() {
+    let file = |audit: &str| read(&format!("server {{ {NEEDED} }} {PLUGINS} {audit}"));
+    assert_eq!(file("").unwrap().audit, None);
+    let settings = file(r#"audit { directory = "/trail" }"#).unwrap().audit.unwrap();
+    let wanted = TrailSettings {
+        directory: PathBuf::from("/trail"),
+        key_path: PathBuf::from("d/audit_key.pem"),
+        trust_domain: "t.example".to_owned(),
+        authority: "spiffe://t.example/spire/server".to_owned(),
+        max_segment_size: 64 << 20,
+        max_segment_age: Duration::from_hours(24),
+        checkpoint_records: 1_024,
+        checkpoint_interval: Duration::from_mins(1),
+    };
+    assert_eq!(settings, wanted);
+    let all = r#"audit { directory = "/trail" key_path = "/key" max_segment_size = 5 max_segment_age = "2h"
+        checkpoint_records = 6 checkpoint_interval = "7s" }"#;
+    let settings = file(all).unwrap().audit.unwrap();
+    assert_eq!((settings.key_path, settings.max_segment_size), (PathBuf::from("/key"), 5));
+    assert_eq!((settings.max_segment_age, settings.checkpoint_records), (Duration::from_hours(2), 6));
+    assert_eq!(settings.checkpoint_interval, Duration::from_secs(7));
+    for (audit, said) in [
+        ("audit {}", "audit.directory must be configured"),
+        (r#"audit { directory = "/t" checkpoint_records = 0 }"#, "audit.checkpoint_records must be greater than 0"),
+        (r#"audit { directory = "/t" max_segment_age = "0s" }"#, "audit.max_segment_age must be greater than 0"),
+        (r#"audit { directory = "/t" max_segment_age = "day" }"#, "could not parse audit.max_segment_age \"day\""),
+        (r#"audit { directory = "/t" sink = "x" }"#, "unknown configuration detected"),
+    ] {
+        let error = file(audit).unwrap_err().to_string();
+        assert!(error.contains(said), "{audit}: {error}");
+    }
+}
+
+#[test]
 fn json_says_the_same_as_hcl() {
     let text = r#"{"Server":{"trust_domain":"t.example","data_dir":"d","bind_port":"8082","ca_subject":[{"country":["DE"]}],
         "ratelimit":[{"signing":false}]},"plugins":{"KeyManager":[{"memory":{"plugin_data":{}}}]}}"#;

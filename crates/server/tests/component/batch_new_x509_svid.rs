@@ -53,6 +53,22 @@ async fn names_come_from_the_entry_and_the_key_from_the_request() {
 }
 
 #[tokio::test]
+async fn svids_of_a_batch_are_recorded_together_and_each_by_its_serial_number() {
+    let bench = Bench::new().await;
+    let agent = bench.agent().await;
+    let (one, two) = (bench.entry(&agent.id, "/one").await.id, bench.entry(&agent.id, "/two").await.id);
+    let asked = [(one.as_str(), csr(&[])), ("nobody", csr(&[])), (two.as_str(), csr(&[])), (one.as_str(), csr(&[]))];
+    let results = issue(&bench, &agent, &asked).await;
+    assert_eq!(*bench.recorded.groups.lock(), [3]);
+    let serials = results.iter().filter_map(|(_, _, svid)| Some(serial_of(&svid.as_ref()?.cert_chain)));
+    let recorded = bench.recorded.kinds().into_iter().filter_map(|kind| match kind {
+        EventKind::X509SvidIssued { svid, .. } if svid.issued_for.is_some() => Some(svid.serial_number),
+        _ => None,
+    });
+    assert_eq!(serials.collect::<Vec<_>>(), recorded.collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn each_item_has_its_own_status() {
     let bench = Bench::new().await;
     let (agent, other) = (bench.agent().await, bench.agent().await);

@@ -50,6 +50,8 @@ pub(crate) struct Bench {
 #[derive(Default)]
 pub(crate) struct Recorded {
     events: Mutex<Vec<Event>>,
+    /// How many events were recorded together, group by group.
+    pub(crate) groups: Mutex<Vec<usize>>,
     pub(crate) broken: std::sync::atomic::AtomicBool,
 }
 
@@ -67,6 +69,14 @@ impl Recorder for Recorded {
             return Err(AuditError("no space is left".to_owned()));
         }
         self.events.lock().push(event.clone());
+        Ok(())
+    }
+
+    async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
+        self.groups.lock().push(events.len());
+        for event in &events {
+            self.record(event).await?;
+        }
         Ok(())
     }
 }
