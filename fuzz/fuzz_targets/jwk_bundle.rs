@@ -2,13 +2,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use steeple_crypto::bundle::{from_document, to_document, to_jwt_jwks};
+use steeple_crypto::bundle::{BundleError, from_document, to_document, to_jwt_jwks};
 use steeple_types::TrustDomain;
 
 fuzz_target!(|bytes: &[u8]| {
     let trust_domain = TrustDomain::from_name("example.org").unwrap();
     let Ok(bundle) = from_document(trust_domain.clone(), bytes) else { return };
-    let written = to_document(&bundle).unwrap();
+    to_jwt_jwks(&bundle).unwrap();
+    let written = match to_document(&bundle) {
+        Ok(written) => written,
+        // The key of a certificate may be of a kind that no JWK tells, such as P-224.
+        Err(error) => return assert!(matches!(error, BundleError::Key(_)), "{error}"),
+    };
     let read = from_document(trust_domain, written.as_bytes());
     // SPIRE writes no keys as null, which it does not read.
     if bundle.x509_authorities.is_empty() && bundle.jwt_authorities.is_empty() {
@@ -16,5 +21,4 @@ fuzz_target!(|bytes: &[u8]| {
     } else {
         assert_eq!(read.unwrap(), bundle, "{written}");
     }
-    to_jwt_jwks(&bundle).unwrap();
 });
