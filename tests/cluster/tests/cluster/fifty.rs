@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use steeple_tests_cluster::{Case, Entry, alone, until};
+use steeple_tests_cluster::{Case, Entry, NAMESPACE, alone, until};
 
 const PODS: usize = 50;
 /// Promised: 99 of 100 first calls end within a second.
@@ -68,7 +68,13 @@ fn fifty_containers_at_the_shared_socket_have_theirs_within_a_second_of_being_kn
 /// Starts the pods; yields the first call of each, and how often the kubelet was asked for pods meanwhile.
 fn first_calls(case: &Case<'_>, namespace: &str, socket: &str, selectors: &[String]) -> Result<(Vec<First>, u64)> {
     let selectors: Vec<&str> = selectors.iter().map(String::as_str).collect();
-    case.entry(Entry { path: &format!("ns/{namespace}"), selectors: &selectors })?;
+    let entry = case.entry(Entry { path: &format!("ns/{namespace}"), selectors: &selectors })?;
+    // What is measured is how long a pod waits, not when the agent hears of an entry.
+    until::ok("the entry at the agent", || {
+        let log = ["-n", NAMESPACE, "logs", "-l", "app=steeple-agent", "--tail=-1"];
+        ensure!(case.cluster.ok(&log)?.contains(&entry), "{entry} is not in the agent's log");
+        Ok(())
+    })?;
     let before = kubelet_requests(case)?;
     case.cluster.apply(&manifest(namespace, socket), &[])?;
     let firsts = until::some("the first calls of all pods", || {
