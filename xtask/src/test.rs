@@ -2,6 +2,7 @@
 
 mod again;
 mod mesh;
+mod spent;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, PipeReader};
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub(crate) use mesh::LEFT_OUT;
+use spent::Spent;
 
 use crate::ran::TESTS_RAN;
 use crate::report::Report;
@@ -46,10 +48,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut inside = tests(&["--lib", "--bins"]);
     inside.args(programs(&metadata).iter().flat_map(|program| ["--test", program]));
     let mut unrun = 0;
+    let spent = Spent::begin();
     for mut some in [inside, tests(&["--doc"])] {
         unrun += outcome(&mut some, &mut report, &mut broken, require)?;
     }
-    let mut counts = Vec::new();
+    let mut counts = vec![spent.told("all but what runs from outside")];
     let mut mesh = mesh::Mesh::default();
     for (name, programs, threads) in OUTSIDE {
         let before = report.passed.len() + report.failed.len();
@@ -59,7 +62,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         if name == mesh::MESH {
             mesh.decide(&mut cases);
         }
+        let spent = Spent::begin();
         let skipped = outcome(&mut cases, &mut report, &mut broken, require)?;
+        counts.push(spent.told(name));
         let ran = report.passed.len() + report.failed.len() + skipped - before;
         counts.push(format!("{name} cases: {ran}, of them without a peer: {skipped}"));
     }
