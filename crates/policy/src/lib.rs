@@ -1,5 +1,6 @@
-//! Authorisation: who may call which RPC, by SPIRE's default policy as a table, and how often.
+//! Authorisation: who may call which RPC, by SPIRE's default policy as a table or by scoped rights, and how often.
 
+pub mod access;
 mod buckets;
 pub mod method;
 
