@@ -22,6 +22,7 @@ fn caller(actor: &Actor) -> Pairs {
         }
         Actor::Svid { id, .. } => vec![("actor", "svid".to_owned()), ("caller_id", id.to_string())],
         Actor::Anonymous { .. } => vec![("actor", "anonymous".to_owned())],
+        Actor::Bound { actor, by } => [caller(actor), vec![("authorized_by", by.to_string())]].concat(),
     }
 }
 

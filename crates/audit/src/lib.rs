@@ -72,6 +72,21 @@ pub enum Actor {
         /// From where it called.
         address: Option<IpAddr>,
     },
+    /// A party whom a binding of scoped rights allows it.
+    Bound {
+        /// Who it is.
+        actor: Box<Actor>,
+        /// Name of the binding.
+        by: Arc<str>,
+    },
+}
+
+impl Actor {
+    /// The same, whom the binding of this name allows it.
+    #[must_use]
+    pub fn authorized_by(self, binding: &str) -> Self {
+        Self::Bound { actor: Box::new(self), by: Arc::from(binding) }
+    }
 }
 
 /// For which entry something is issued, as it was then.

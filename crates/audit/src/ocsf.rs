@@ -68,8 +68,8 @@ pub(crate) fn metadata(event: &Event, chain: &str, sequence: u64) -> Value {
 }
 
 /// Who asked, and from where.
-fn actor(actor: &Actor) -> (Value, Value) {
-    match actor {
+fn actor(of: &Actor) -> (Value, Value) {
+    match of {
         Actor::Server => (json!({ "app_name": "server" }), json!({ "name": "server" })),
         Actor::Local { uid, pid } => {
             let process = json!({ "process": { "pid": pid }, "user": { "uid": uid.to_string() } });
@@ -77,6 +77,14 @@ fn actor(actor: &Actor) -> (Value, Value) {
         }
         Actor::Svid { id, address } => (json!({ "user": { "uid": id.to_string() } }), network(*address)),
         Actor::Anonymous { address } => (json!({ "app_name": "unauthenticated" }), network(*address)),
+        Actor::Bound { actor: bound, by } => {
+            let (mut told, source) = actor(bound);
+            let allowed = json!([{ "decision": "allow", "policy": { "name": &**by } }]);
+            if let Some(members) = told.as_object_mut() {
+                members.insert("authorizations".to_owned(), allowed);
+            }
+            (told, source)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server's configuration: SPIRE's file and flags, read and checked.
 
+mod access;
 mod audit;
 mod experimental;
 mod federation;
@@ -147,6 +148,7 @@ impl Reader<'_> {
             default_jwt_svid_ttl: jwt,
             agent_ttl: agent_ttl.unwrap_or(x509),
             admin_ids: admin_ids(server)?,
+            access: access::read(root, &trust_domain)?,
             rate_limits: RateSettings {
                 attestation: ratelimit.bool("attestation")?.unwrap_or(true),
                 signing: ratelimit.bool("signing")?.unwrap_or(true),

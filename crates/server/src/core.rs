@@ -18,6 +18,7 @@ use steeple_types::{SpiffeId, TrustDomain};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
+use crate::access::AccessSettings;
 use crate::api::call::{Call, Caller};
 use crate::api::limits::{Limits, RateSettings};
 use crate::api::status::Failure;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub agent_ttl: Duration,
     /// SPIFFE IDs that may administer the server.
     pub admin_ids: Vec<SpiffeId>,
+    /// Scoped rights; SPIRE's rules without them.
+    pub access: Option<AccessSettings>,
     /// Which limits per address are on.
     pub rate_limits: RateSettings,
     /// Whether each call leaves a line in the log (`audit_log_enabled`).

@@ -2,6 +2,7 @@
 //!
 //! A [`Server`] is made of its [`Settings`] and [`Parts`]: `Server::new` opens and binds, `run` serves until the shutdown.
 
+mod access;
 mod api;
 mod authorities;
 mod authority_store;
@@ -21,6 +22,7 @@ mod publishing;
 mod server;
 mod states;
 
+pub use access::AccessSettings;
 pub use api::{Rate, RateSettings, Row, TABLE};
 pub use bundle_endpoint::{AcmeSettings, BundleEndpointProfile, BundleEndpointSettings, ServingCertFile};
 pub use core::{FollowSettings, PruneNodesSettings, Settings};

@@ -244,7 +244,7 @@ impl Server {
             endpoint.spawn(&supervisor, core.settings.key_exchange, &core.clock)?;
         }
         debug!(subsystem_name = "endpoints", "Initializing API endpoints");
-        let admins = core.settings.admin_ids.clone();
+        let admins = core.settings.named_ids();
         let own = core.settings.trust_domain.clone();
         let may_connect = move |id: &SpiffeId| id.member_of(&own) || admins.contains(id);
         let source: Arc<ServerTls> = Arc::clone(&tls);
@@ -366,10 +366,10 @@ async fn bind(address: std::net::SocketAddr, option: &'static str) -> Result<Tcp
     bound.map_err(|source| ServerError::Bind { address: address.to_string(), option, source })
 }
 
-/// The trust domains whose bundles clients are verified by: the own, and those of listed administrators.
+/// The trust domains whose bundles clients are verified by: the own, and those of administrators who are named.
 fn trusted(settings: &Settings) -> Vec<TrustDomain> {
     let mut trusted = vec![settings.trust_domain.clone()];
-    for id in &settings.admin_ids {
+    for id in &settings.named_ids() {
         if !trusted.contains(&id.trust_domain()) {
             trusted.push(id.trust_domain());
         }

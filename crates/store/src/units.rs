@@ -16,7 +16,7 @@ pub use bundle::{
     AppendBundle, BundleMask, CreateBundle, DeleteBundle, DeleteMode, PruneBundle, RefreshBundle, Refreshed, SetBundle,
     UpdateBundle,
 };
-pub use entry::{CreateEntry, Created, DeleteEntry, EntryMask, UpdateEntry};
+pub use entry::{CreateEntry, Created, DeleteEntry, EntryMask, IfEntry, UpdateEntry};
 pub use event::ImportEvents;
 pub use join_token::CreateJoinToken;
 pub use journal::{PruneCaJournals, StoreCaJournal};

@@ -429,6 +429,7 @@ fn server_settings(socket_path: PathBuf) -> ServerSettings {
         default_jwt_svid_ttl: Duration::from_mins(5),
         agent_ttl: Duration::from_hours(1),
         admin_ids: vec![],
+        access: None,
         rate_limits: RateSettings { attestation: false, signing: false },
         audit_log_enabled: false,
         agent_spiffe_id_as_selector: false,

@@ -220,8 +220,27 @@ impl Granted {
         Err(nearest.unwrap_or(Refusal { binding: None, why: Why::Subject("nobody".to_owned()) }))
     }
 
-    /// The bindings.
-    pub fn bindings(&self) -> &[Arc<Binding>] {
-        &self.bindings
+    /// What is left of it for these objects: one binding.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn narrowed(self, objects: &[Object<'_>]) -> Result<Self, Refusal> {
+        let binding = self.decide(objects)?;
+        Ok(Self { asked: self.asked, bindings: vec![binding] })
+    }
+
+    /// Whether each of the bindings has a role that may do this too.
+    pub fn may_also(&self, action: Action, resource: Resource) -> bool {
+        self.bindings.iter().all(|binding| binding.role.may(action, resource))
+    }
+
+    /// For logs: the role if it is one, and the names of the bindings.
+    pub fn told(&self) -> (&'static str, String) {
+        let names: Vec<&str> = self.bindings.iter().map(|binding| binding.name.as_str()).collect();
+        let role = match self.bindings.as_slice() {
+            [only] => only.role.name(),
+            _ => "several",
+        };
+        (role, names.join(","))
     }
 }

@@ -13,11 +13,14 @@ mod renew_agent;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use steeple_audit::Actor;
 use steeple_crypto::x509::Csr;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::agent::v1 as pb;
 use steeple_proto::spire::api::types;
+use steeple_types::SpiffeId;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::call::Call;
 use super::convert::id_to_pb;
@@ -94,6 +97,17 @@ impl pb::agent_server::Agent for Service {
         let call = Call::of(&request)?;
         post_status::handle(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
+}
+
+/// Decides about an agent as it is stored.
+async fn may(core: &Core, call: &Call, id: &SpiffeId) -> Result<Actor, Failure> {
+    if call.sees_everything() {
+        return call.may(&[]);
+    }
+    let asked = id.clone();
+    let node = core.store.read("node.fetch", move |tx| tx.node(&asked)).await;
+    let node = node.map_err(|error| Failure::of(Code::Internal, "failed to fetch agent", error))?;
+    call.may(&[Object::Agent(id, node.as_ref().map(|node| &node.selectors))])
 }
 
 /// The request for an agent's SVID. Its signature is not checked, as in SPIRE: agents prove themselves by attestation.

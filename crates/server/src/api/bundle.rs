@@ -23,9 +23,10 @@ pub(super) struct Service(pub(super) Arc<Core>);
 impl pb::bundle_server::Bundle for Service {
     async fn count_bundles(
         &self,
-        _request: Request<pb::CountBundlesRequest>,
+        request: Request<pb::CountBundlesRequest>,
     ) -> Result<Response<pb::CountBundlesResponse>, Status> {
-        list_federated_bundles::count(&self.0).await.map(Response::new)
+        let call = Call::of(&request)?;
+        list_federated_bundles::count(&self.0, &call).await.map(Response::new)
     }
 
     async fn get_bundle(&self, request: Request<pb::GetBundleRequest>) -> Result<Response<types::Bundle>, Status> {
@@ -60,7 +61,8 @@ impl pb::bundle_server::Bundle for Service {
         &self,
         request: Request<pb::ListFederatedBundlesRequest>,
     ) -> Result<Response<pb::ListFederatedBundlesResponse>, Status> {
-        list_federated_bundles::list(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        list_federated_bundles::list(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_federated_bundle(

@@ -7,11 +7,13 @@ use serde_json::Value;
 use steeple_audit::{Actor, IssuedFor};
 use steeple_crypto::x509::Certificate;
 use steeple_net::{Peer, Process, UnixPeer, User};
+use steeple_policy::access::{Action, Granted, Object, Refusal, Resource};
 use steeple_proto::spire::api::types;
 use steeple_types::{Entry, SpiffeId};
 use tonic::{Code, Request, Status};
 
 use super::access_log::{AccessLog, Fields};
+use super::status::Failure;
 use super::table::Row;
 
 /// Who calls.
@@ -79,9 +81,26 @@ impl Caller {
     }
 }
 
+/// What a caller reads who may not do something: SPIRE's text, and by scoped rights why.
+pub(crate) fn refusal(row: &Row, why: Option<&Refusal>) -> String {
+    let denied = format!("authorization denied for method {}", row.method);
+    why.map_or_else(|| denied.clone(), |why| format!("{denied}: {why}"))
+}
+
 /// What the audit log tells of the entry for which something is issued.
 pub(crate) fn issued_for(entry: &Entry) -> IssuedFor {
     IssuedFor { entry_id: entry.id.clone(), revision_number: entry.revision_number }
+}
+
+/// By what right a call was let in.
+#[derive(Clone, Debug)]
+pub(crate) enum Right {
+    /// SPIRE's rules, by which who may call may do so to everything.
+    Everything,
+    /// What the caller does is for itself.
+    Itself,
+    /// Bindings, which decide about each object.
+    Bound(Arc<Granted>),
 }
 
 /// A call that was let in. The gate puts it into the request's extensions; no handler runs without it.
@@ -89,6 +108,7 @@ pub(crate) fn issued_for(entry: &Entry) -> IssuedFor {
 pub(crate) struct Call {
     pub(crate) row: &'static Row,
     pub(crate) caller: Caller,
+    pub(crate) right: Right,
     /// The caller's downstream entry, if it was let in by it.
     pub(crate) downstream_entry: Option<IssuedFor>,
     /// SPIRE's audit log, if it is on.
@@ -113,8 +133,55 @@ impl Call {
         svid.map(|svid| &svid.id).ok_or_else(|| Status::internal("caller ID missing from request context"))
     }
 
-    pub(crate) fn actor(&self) -> Actor {
-        self.caller.actor()
+    /// Who does something for itself, for the audit log.
+    ///
+    /// # Errors
+    /// When the call was let in by bindings: those decide about objects, by [`may`](Self::may).
+    pub(crate) fn own_actor(&self) -> Result<Actor, Failure> {
+        match self.right {
+            Right::Everything | Right::Itself => Ok(self.caller.actor()),
+            Right::Bound(_) => Err(Failure::new(Code::Internal, "a binding does not let anybody act for itself")),
+        }
+    }
+
+    /// Decides whether the call may go on with all of `objects`, of an update the stored and the resulting one, and yields who
+    /// does it and by which binding, for the audit log: without that there is no record, and so no change.
+    ///
+    /// # Errors
+    /// `PermissionDenied` with the binding that came nearest.
+    pub(crate) fn may(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
+        let actor = self.caller.actor();
+        match &self.right {
+            Right::Everything => Ok(actor),
+            Right::Itself if self.row.asked.action == Action::Read => Ok(actor),
+            Right::Itself => Err(Failure::new(Code::PermissionDenied, refusal(self.row, None))),
+            Right::Bound(granted) => match granted.decide(objects) {
+                Ok(binding) => Ok(actor.authorized_by(&binding.name)),
+                Err(why) => Err(Failure::new(Code::PermissionDenied, refusal(self.row, Some(&why)))),
+            },
+        }
+    }
+
+    /// Whether one of the roles by which the call was let in may do something else too.
+    pub(crate) fn may_also(&self, action: Action, resource: Resource) -> bool {
+        match &self.right {
+            Right::Everything => true,
+            Right::Itself => false,
+            Right::Bound(granted) => granted.may_also(action, resource),
+        }
+    }
+
+    /// Whether an object may be shown.
+    pub(crate) fn sees(&self, object: Object<'_>) -> bool {
+        match &self.right {
+            Right::Everything | Right::Itself => true,
+            Right::Bound(granted) => granted.decide(&[object]).is_ok(),
+        }
+    }
+
+    /// Whether all objects of the row's kind may be shown, so that none has to be looked at.
+    pub(crate) fn sees_everything(&self) -> bool {
+        matches!(self.right, Right::Everything | Right::Itself)
     }
 
     /// Tells SPIRE's audit log what is asked.

@@ -3,6 +3,7 @@
 mod batch_create_entry;
 mod batch_delete_entry;
 mod batch_update_entry;
+mod decided;
 mod get_authorized_entries;
 mod get_entry;
 mod list_entries;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use steeple_ca::AuthorityKind::{Jwt, X509};
 use steeple_ca::{AuthorityKind, AuthorityState, RequestError};
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::localauthority::v1 as pb;
 use tonic::{Code, Request, Response, Status};
 use tracing::{Instrument, Span, error_span};
@@ -177,7 +178,7 @@ fn check_enabled(core: &Core, kind: AuthorityKind) -> Result<(), Failure> {
 /// Asks the keeper of the authorities; log lines of a refusal have the fields of `about`.
 async fn ask(core: &Core, call: &Call, request: Asked, about: Span) -> Result<Option<AuthorityState>, Status> {
     let ask = async {
-        let outcome = core.authorities.ask(request, call.actor()).await;
+        let outcome = core.authorities.ask(request, call.may(&[Object::Whole])?).await;
         let outcome = outcome.ok_or_else(|| Failure::new(Code::Unavailable, "server is shutting down"))?;
         Ok(outcome.map_err(failure)?)
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steeple_audit::EventKind;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::logger::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_telemetry::Level;
@@ -25,7 +26,7 @@ impl Service {
 
     async fn set(&self, call: &Call, level: Level) -> Result<types::Logger, Status> {
         let event = EventKind::LogLevelSet { level: level.name().to_owned() };
-        let recorded = self.0.audit.record(self.0.clock.now(), call.actor(), event).await;
+        let recorded = self.0.audit.record(self.0.clock.now(), call.may(&[Object::Whole])?, event).await;
         recorded.map_err(|error| Failure::of(Code::Internal, "failed to set the log level", error))?;
         self.0.log.set_level(level);
         Ok(self.state())

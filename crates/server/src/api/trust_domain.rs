@@ -23,7 +23,8 @@ impl pb::trust_domain_server::TrustDomain for Service {
         &self,
         request: Request<pb::ListFederationRelationshipsRequest>,
     ) -> Result<Response<pb::ListFederationRelationshipsResponse>, Status> {
-        read::list(&self.0, request.into_inner()).await.map(Response::new)
+        let call = Call::of(&request)?;
+        read::list(&self.0, &call, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_federation_relationship(

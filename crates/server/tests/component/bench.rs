@@ -60,6 +60,11 @@ impl Recorded {
     pub(crate) fn kinds(&self) -> Vec<EventKind> {
         self.events.lock().iter().map(|event| event.kind.clone()).collect()
     }
+
+    /// Who did it, oldest first.
+    pub(crate) fn actors(&self) -> Vec<steeple_audit::Actor> {
+        self.events.lock().iter().map(|event| event.actor.clone()).collect()
+    }
 }
 
 #[async_trait::async_trait]
@@ -264,6 +269,12 @@ impl Bench {
         self.calls(Peer::Unix(UnixPeer { uid: 1000, gid: 1000, process }))
     }
 
+    /// Calls by this process, on the private socket, as if it ran as another user and group.
+    pub(crate) fn unix(&self, uid: u32, gid: u32) -> Calls<impl steeple_net::Answers + use<>> {
+        let process = Arc::new(Process::hold(rustix::process::getpid()).unwrap());
+        self.calls(Peer::Unix(UnixPeer { uid, gid, process }))
+    }
+
     /// Calls from the network with the certificates of `chain`, none if it is empty.
     pub(crate) fn remote(&self, chain: &[Vec<u8>]) -> Calls<impl steeple_net::Answers + use<>> {
         self.calls(Peer::Tls { address: "192.0.2.7:40000".parse().unwrap(), chain: chain.into() })
@@ -405,6 +416,7 @@ fn settings(folder: &TempDir) -> Settings {
         default_jwt_svid_ttl: Duration::from_mins(5),
         agent_ttl: Duration::from_hours(1),
         admin_ids: vec![],
+        access: None,
         rate_limits: RateSettings { attestation: false, signing: true },
         audit_log_enabled: true,
         agent_spiffe_id_as_selector: false,

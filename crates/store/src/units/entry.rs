@@ -101,7 +101,8 @@ impl EntryMask {
         all.into_iter().flatten().collect()
     }
 
-    fn apply(&self, to: &mut Entry, from: &Entry) {
+    /// Replaces the fields of `to` that it names by those of `from`.
+    pub fn apply(&self, to: &mut Entry, from: &Entry) {
         macro_rules! take {
             ($($field:ident),*) => { $( if self.$field { to.$field.clone_from(&from.$field); } )* };
         }
@@ -160,6 +161,29 @@ impl Unit for DeleteEntry {
         tx.remove_entry(&self.id)?;
         tx.record_change(ChangeKind::Entry, self.id.as_str())?;
         Ok(())
+    }
+}
+
+/// A write that is done only if the entry which was decided about still is as it was then.
+pub struct IfEntry<U> {
+    /// The entry; none if there is nothing to compare.
+    pub stored: Option<Entry>,
+    /// The write.
+    pub unit: U,
+}
+
+impl<U: Unit> Unit for IfEntry<U> {
+    type Output = U::Output;
+    const NAME: &'static str = U::NAME;
+
+    fn run(&self, tx: &mut dyn WriteTx) -> Result<U::Output, StoreError> {
+        if let Some(stored) = &self.stored
+            && tx.entry(&stored.id)?.as_ref() != Some(stored)
+        {
+            let message = "the entry was changed by somebody else meanwhile: try again";
+            return Err(StoreError::new(ErrorClass::Unavailable, message));
+        }
+        self.unit.run(tx)
     }
 }
 

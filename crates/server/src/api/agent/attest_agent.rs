@@ -67,7 +67,7 @@ async fn converse(
     let id = attest::agent_id(core, &claims)?;
     call.asks("agent_id", id.as_str());
     let named = error_span!("agent", agent_id = id.as_str(), node_attestor_type = data.r#type);
-    let svid = attest::attest(core, &data.r#type, id, claims, &csr, call.actor()).await;
+    let svid = attest::attest(core, &data.r#type, id, claims, &csr, call.own_actor()?).await;
     let svid = svid.map_err(|failure| named.in_scope(|| Status::from(failure)))?;
     if let Caller::Remote { address, .. } = &call.caller {
         info!(%address, agent_id = %svid.id, node_attestor_type = data.r#type, "Agent attestation request completed");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use steeple_proto::spire::api::server::agent::v1 as pb;
 use tonic::Status;
 
+use super::may;
 use crate::api::call::Call;
 use crate::api::convert::agent_id;
 use crate::api::status::Failure;
@@ -15,5 +16,6 @@ pub(super) async fn handle(core: &Arc<Core>, call: &Call, request: pb::BanAgentR
     let id = agent_id(core.trust_domain(), request.id.as_ref());
     let id = id.map_err(|error| Failure::malformed("invalid agent ID", error))?;
     call.asks("spiffe_id", id.as_str());
-    Ok(ban::ban(core, call.actor(), id).await?)
+    let actor = may(core, call, &id).await?;
+    Ok(ban::ban(core, actor, id).await?)
 }

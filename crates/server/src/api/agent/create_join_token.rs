@@ -31,6 +31,6 @@ pub(super) async fn handle(
     if let Some(id) = &agent_id {
         call.asks("spiffe_id", id.as_str());
     }
-    let token = join_token::create(core, call.actor(), request.token, Duration::from_secs(ttl), agent_id).await?;
+    let token = join_token::create(core, call, request.token, Duration::from_secs(ttl), agent_id).await?;
     Ok(types::JoinToken { value: token.token, expires_at: token.expires_at.as_second() })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::agent::v1 as pb;
 use steeple_proto::spire::api::types;
 use tonic::{Code, Status};
@@ -19,8 +20,10 @@ pub(super) async fn handle(
     let id = agent_id(core.trust_domain(), request.id.as_ref());
     let id = id.map_err(|error| Failure::malformed("invalid agent ID", error))?;
     call.asks("spiffe_id", id.as_str());
-    let node = core.store.read("node.fetch", move |tx| tx.node(&id)).await;
+    let asked = id.clone();
+    let node = core.store.read("node.fetch", move |tx| tx.node(&asked)).await;
     let node = node.map_err(|error| Failure::of(Code::Internal, "failed to fetch agent", error))?;
+    call.may(&[Object::Agent(&id, node.as_ref().map(|node| &node.selectors))])?;
     let node = node.ok_or_else(|| Failure::new(Code::NotFound, "agent not found"))?;
     Ok(node_to_pb(&node, request.output_mask.as_ref()))
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use jiff::fmt::strtime;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::agent::v1 as pb;
 use steeple_store::NodeFilter;
+use steeple_types::AttestedNode;
 use tonic::{Code, Status};
 
 use crate::api::access_log::fields;
@@ -24,9 +26,14 @@ pub(super) async fn handle(
     let nodes = nodes.map_err(|error| Failure::of(Code::Internal, "failed to list agents", error))?;
     let mask = request.output_mask.as_ref();
     Ok(pb::ListAgentsResponse {
-        agents: nodes.items.iter().map(|node| node_to_pb(node, mask)).collect(),
+        agents: nodes.items.iter().filter(|node| sees(call, node)).map(|node| node_to_pb(node, mask)).collect(),
         next_page_token: nodes.next_token,
     })
+}
+
+/// Whether an agent may be shown.
+pub(super) fn sees(call: &Call, node: &AttestedNode) -> bool {
+    call.sees(Object::Agent(&node.id, Some(&node.selectors)))
 }
 
 /// The filter of `ListAgents` and `CountAgents`; `what` is told when it asks for no selectors, which in SPIRE the datastore

@@ -32,7 +32,7 @@ pub(super) async fn handle(
     }
     call.asks("agent_version", agent_version.as_str());
     let event = EventKind::AgentStatusPosted { id: id.clone(), agent_version: agent_version.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), call.own_actor()?, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to update agent", error))?;
     let spiffe_id = id.to_string();
     let unit = SetAgentVersion { id, agent_version: agent_version.clone() };

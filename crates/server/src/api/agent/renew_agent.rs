@@ -34,6 +34,6 @@ pub(super) async fn handle(
     if params.csr.is_empty() {
         return Err(Failure::new(Code::InvalidArgument, "missing CSR").into());
     }
-    let svid = renew::renew(core, call.actor(), id, &agent_csr(&params.csr)?).await?;
+    let svid = renew::renew(core, call.own_actor()?, id, &agent_csr(&params.csr)?).await?;
     Ok(pb::RenewAgentResponse { svid: Some(svid_to_pb(svid)) })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steeple_audit::EventKind;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::bundle::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_store::units::AppendBundle;
@@ -31,7 +32,7 @@ pub(super) async fn handle(
         .map_err(|error| Failure::malformed("failed to convert X.509 authority", error))?;
     let trust_domain = core.trust_domain().clone();
     let event = EventKind::BundleAppended { trust_domain: trust_domain.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), call.may(&[Object::Whole])?, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to append bundle", error))?;
     let unit = AppendBundle { trust_domain, x509_authorities, jwt_authorities };
     let written = intent.outcome(core.store.write(unit).await).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steeple_audit::EventKind;
+use steeple_policy::access::{Action, Object, Resource};
 use steeple_proto::spire::api::server::bundle::v1 as pb;
 use steeple_proto::spire::api::server::bundle::v1::batch_delete_federated_bundle_request::Mode;
 use steeple_proto::spire::api::server::bundle::v1::batch_delete_federated_bundle_response::Result as Item;
@@ -12,7 +13,7 @@ use steeple_types::TrustDomain;
 use tonic::{Code, Status};
 
 use crate::api::access_log::fields::fields;
-use crate::api::call::Call;
+use crate::api::call::{Call, refusal};
 use crate::api::status::{Failure, ok, store_code};
 use crate::core::Core;
 
@@ -41,6 +42,29 @@ pub(super) async fn handle(
     Ok(pb::BatchDeleteFederatedBundleResponse { results })
 }
 
+/// What deletes entries or takes trust domains from them is no matter of bundles alone: by scoped rights it is for roles that may
+/// delete entries.
+async fn spare_entries(
+    core: &Arc<Core>,
+    call: &Call,
+    trust_domain: &TrustDomain,
+    mode: DeleteMode,
+) -> Result<(), Failure> {
+    if mode == DeleteMode::Restrict || call.may_also(Action::Delete, Resource::Entry) {
+        return Ok(());
+    }
+    let federating = trust_domain.clone();
+    let entries = core.store.read("registration_entry.list", move |tx| tx.entries_federating_with(&federating)).await;
+    let entries = entries.map_err(|error| Failure::of(Code::Internal, "failed to delete federated bundle", error))?;
+    match entries.len() {
+        0 => Ok(()),
+        count => {
+            let why = format!("role: {count} entries federate with {trust_domain}, which the caller may not change");
+            Err(Failure::new(Code::PermissionDenied, format!("{}: {why}", refusal(call.row, None))))
+        }
+    }
+}
+
 async fn delete(core: &Arc<Core>, call: &Call, name: &str, mode: DeleteMode) -> Result<(), Failure> {
     let trust_domain =
         TrustDomain::parse(name).map_err(|error| Failure::malformed("trust domain argument is not valid", error))?;
@@ -48,8 +72,10 @@ async fn delete(core: &Arc<Core>, call: &Call, name: &str, mode: DeleteMode) -> 
         let message = "removing the bundle for the server trust domain is not allowed";
         return Err(Failure::new(Code::InvalidArgument, message));
     }
+    let actor = call.may(&[Object::Foreign(&trust_domain)])?;
+    spare_entries(core, call, &trust_domain, mode).await?;
     let event = EventKind::BundleDeleted { trust_domain: trust_domain.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to delete federated bundle", error))?;
     match intent.outcome(core.store.write(DeleteBundle { trust_domain, mode }).await).await {
         Ok(_) => Ok(()),

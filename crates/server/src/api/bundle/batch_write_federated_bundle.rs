@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use steeple_audit::{EventKind, Intent};
+use steeple_audit::{Actor, EventKind, Intent};
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::bundle::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_store::ErrorClass;
@@ -66,8 +67,9 @@ pub(super) async fn set(
 
 async fn create_one(core: &Arc<Core>, call: &Call, bundle: &types::Bundle) -> Result<Bundle, Failure> {
     let bundle = read(core, bundle, "creating")?;
+    let actor = call.may(&[Object::Foreign(&bundle.trust_domain)])?;
     let event = EventKind::BundleCreated { trust_domain: bundle.trust_domain.clone() };
-    let intent = record(core, call, event).await?;
+    let intent = record(core, actor, event).await?;
     let written =
         intent.outcome(core.store.write(CreateBundle { bundle }).await).await.map_err(|error| match error.class {
             ErrorClass::Conflict => Failure::new(Code::AlreadyExists, "bundle already exists"),
@@ -83,8 +85,9 @@ async fn update_one(
     mask: BundleMask,
 ) -> Result<Bundle, Failure> {
     let bundle = read(core, bundle, "updating")?;
+    let actor = call.may(&[Object::Foreign(&bundle.trust_domain)])?;
     let event = EventKind::BundleUpdated { trust_domain: bundle.trust_domain.clone() };
-    let intent = record(core, call, event).await?;
+    let intent = record(core, actor, event).await?;
     let written = intent.outcome(core.store.write(UpdateBundle { bundle, mask }).await).await.map_err(|error| {
         match error.class {
             ErrorClass::NotFound => Failure::new(Code::NotFound, "bundle not found"),
@@ -96,8 +99,9 @@ async fn update_one(
 
 async fn set_one(core: &Arc<Core>, call: &Call, bundle: &types::Bundle) -> Result<Bundle, Failure> {
     let bundle = read(core, bundle, "setting")?;
+    let actor = call.may(&[Object::Foreign(&bundle.trust_domain)])?;
     let event = EventKind::BundleSet { trust_domain: bundle.trust_domain.clone() };
-    let intent = record(core, call, event).await?;
+    let intent = record(core, actor, event).await?;
     let written = intent.outcome(core.store.write(SetBundle { bundle }).await).await;
     Ok(written.map_err(|error| Failure::of(Code::Internal, "failed to set bundle", error))?.value)
 }
@@ -113,8 +117,8 @@ fn read(core: &Core, bundle: &types::Bundle, doing: &str) -> Result<Bundle, Fail
     bundle_from_pb(bundle).map_err(|error| Failure::malformed("failed to convert bundle", error))
 }
 
-async fn record(core: &Arc<Core>, call: &Call, event: EventKind) -> Result<Intent, Failure> {
-    let recorded = core.audit.record(core.clock.now(), call.actor(), event).await;
+async fn record(core: &Arc<Core>, actor: Actor, event: EventKind) -> Result<Intent, Failure> {
+    let recorded = core.audit.record(core.clock.now(), actor, event).await;
     recorded.map_err(|error| Failure::of(Code::Internal, "failed to record the change", error))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::bundle::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_types::TrustDomain;
@@ -33,6 +34,7 @@ pub(super) async fn federated(
         let message = "getting a federated bundle for the server's own trust domain is not allowed";
         return Err(Failure::new(Code::InvalidArgument, message).into());
     }
+    call.may(&[Object::Foreign(&trust_domain)])?;
     fetch(core, trust_domain, request.output_mask.as_ref()).await
 }
 

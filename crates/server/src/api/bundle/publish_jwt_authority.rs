@@ -25,7 +25,7 @@ pub(super) async fn handle(
     call.asks("jwt_authority_public_key_sha256", digest(&authority.public_key));
     let key = jwt_authority(&authority).map_err(|error| Failure::malformed("invalid JWT authority", error))?;
     let event = EventKind::JwtKeyPublished { authority_id: key.key_id.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), call.own_actor()?, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to publish JWT key", error))?;
     let published = intent.outcome(core.jwt_keys.publish(key).await).await;
     let published = published.map_err(|error| Failure::of(Code::Internal, "failed to publish JWT key", error))?;

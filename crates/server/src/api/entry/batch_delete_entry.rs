@@ -10,6 +10,7 @@ use steeple_store::units::DeleteEntry;
 use steeple_types::EntryId;
 use tonic::Code;
 
+use super::decided::decide;
 use crate::api::access_log::fields::fields;
 use crate::api::call::Call;
 use crate::api::status::{Failure, ok};
@@ -35,10 +36,11 @@ async fn delete(core: &Arc<Core>, call: &Call, id: &str) -> Result<(), Failure> 
     }
     let not_found = || Failure::new(Code::NotFound, "entry not found");
     let id = EntryId::parse(id).map_err(|_| not_found())?;
+    let (actor, unit) = decide(core, call, DeleteEntry { id: id.clone() }, &id, None).await?;
     let event = EventKind::EntryDeleted { id: id.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to delete entry", error))?;
-    match intent.outcome(core.store.write(DeleteEntry { id }).await).await {
+    match intent.outcome(core.store.write(unit).await).await {
         Ok(_) => Ok(()),
         Err(error) if error.class == ErrorClass::NotFound => Err(not_found()),
         Err(error) => Err(Failure::of(Code::Internal, "failed to delete entry", error)),

@@ -9,6 +9,7 @@ use steeple_proto::spire::api::types;
 use steeple_store::units::{EntryMask, UpdateEntry};
 use tonic::Code;
 
+use super::decided::decide;
 use crate::api::access_log::fields;
 use crate::api::call::Call;
 use crate::api::convert::{Unfit, entry_from_pb, entry_mask, entry_to_pb};
@@ -45,10 +46,13 @@ async fn update(
         Unfit::NoId => Failure::new(Code::NotFound, "failed to update entry"),
         error => error.failure("failed to update entry"),
     })?;
+    let (id, change) = (entry.id.clone(), Some((&entry, mask)));
+    let unit = UpdateEntry { entry: entry.clone(), mask };
+    let (actor, unit) = decide(core, call, unit, &id, change).await?;
     let event = EventKind::EntryUpdated { entry: Box::new(entry.clone()), members: mask.members() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to update entry", error))?;
-    let written = intent.outcome(core.store.write(UpdateEntry { entry, mask }).await).await;
+    let written = intent.outcome(core.store.write(unit).await).await;
     let written = written.map_err(|error| Failure::store("failed to update entry", &error))?;
     Ok(entry_to_pb(&written.value, output))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::entry::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_types::EntryId;
@@ -26,5 +27,7 @@ pub(super) async fn handle(
     let id = EntryId::parse(&request.id).map_err(|_| not_found())?;
     let entry = core.store.read("registration_entry.fetch", move |tx| tx.entry(&id)).await;
     let entry = entry.map_err(|error| Failure::of(Code::Internal, "failed to fetch entry", error))?;
-    Ok(entry_to_pb(&entry.ok_or_else(not_found)?, request.output_mask.as_ref()))
+    let entry = entry.ok_or_else(not_found)?;
+    call.may(&[Object::Entry(&entry, core.settings.lifetimes())])?;
+    Ok(entry_to_pb(&entry, request.output_mask.as_ref()))
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::entry::v1 as pb;
 use steeple_proto::spire::api::types;
-use steeple_store::{EntryFilter, TrustDomainMatch};
+use steeple_store::{EntryFilter, Page, TrustDomainMatch};
+use steeple_types::Entry;
 use tonic::{Code, Status};
 
 use crate::api::access_log::fields;
@@ -24,7 +26,12 @@ pub(super) async fn list(
     let entries = entries.map_err(|error| Failure::of(Code::Internal, "failed to list entries", error))?;
     let mask = request.output_mask.as_ref();
     Ok(pb::ListEntriesResponse {
-        entries: entries.items.iter().map(|entry| entry_to_pb(entry, mask)).collect(),
+        entries: entries
+            .items
+            .iter()
+            .filter(|entry| sees(core, call, entry))
+            .map(|entry| entry_to_pb(entry, mask))
+            .collect(),
         next_page_token: entries.next_token,
     })
 }
@@ -47,9 +54,19 @@ pub(super) async fn count(
             by_downstream: asked.by_downstream,
         },
     )?;
-    let count = core.store.read("registration_entry.count", move |tx| tx.count_entries(&filter)).await;
+    let count = if call.sees_everything() {
+        core.store.read("registration_entry.count", move |tx| tx.count_entries(&filter)).await
+    } else {
+        let entries = core.store.read("registration_entry.list", move |tx| tx.entries(&filter, &Page::default())).await;
+        entries.map(|entries| entries.items.iter().filter(|entry| sees(core, call, entry)).count() as u64)
+    };
     let count = count.map_err(|error| Failure::of(Code::Internal, "failed to count entries", error))?;
     Ok(pb::CountEntriesResponse { count: i32::try_from(count).unwrap_or(i32::MAX) })
+}
+
+/// Whether an entry may be shown.
+fn sees(core: &Core, call: &Call, entry: &Entry) -> bool {
+    call.sees(Object::Entry(entry, core.settings.lifetimes()))
 }
 
 fn filter(core: &Core, call: &Call, asked: &pb::list_entries_request::Filter) -> Result<EntryFilter, Failure> {

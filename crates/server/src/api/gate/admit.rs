@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use steeple_audit::IssuedFor;
 use steeple_net::Peer;
-use steeple_policy::{CallerFacts, Decision, EntryFacts, Role, decide, decide_by_entries, method};
+use steeple_policy::access::{Object, Refusal as Unbound, Resource};
+use steeple_policy::{CallerFacts, Callers, Decision, EntryFacts, Role, decide, decide_by_entries, method};
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use tonic::{Code, Status};
 use tracing::{Instrument, Span, error, error_span, warn};
 
+use crate::access::{AccessSettings, Facts, policy};
 use crate::api::access_log::AccessLog;
-use crate::api::call::{Call, Caller, CallerSvid, issued_for};
+use crate::api::call::{Call, Caller, CallerSvid, Right, issued_for, refusal};
 use crate::api::limits;
 use crate::api::status::{Failure, denied};
 use crate::api::table::{Rate, Row};
@@ -25,8 +27,9 @@ const COUNTED_PER_ITEM: [&str; 2] = ["BatchNewX509SVID", "BatchNewWITSVID"];
 
 /// On what ground a call is let in.
 struct Ground {
-    role: Role,
-    via: &'static str,
+    role: &'static str,
+    via: String,
+    right: Right,
     downstream_entry: Option<IssuedFor>,
 }
 
@@ -34,6 +37,8 @@ struct Ground {
 enum Refusal {
     /// The caller may not, for this reason if it is an agent that may not any more.
     Denied(Option<Reason>),
+    /// No binding lets the caller.
+    Unbound(Unbound),
     /// It can't be told.
     Failed(Failure),
 }
@@ -50,13 +55,15 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> R
     let span = error_span!("role", authorized_as = Role::Nobody.name(), authorized_via = "");
     let ground = match authorize(core, row, &caller).instrument(span.clone()).await {
         Ok(ground) => ground,
-        Err(Refusal::Denied(reason)) => return Err(refuse(row, reason)),
+        Err(Refusal::Denied(reason)) => return Err(refuse(&refusal(row, None), reason)),
+        Err(Refusal::Unbound(why)) => return Err(refuse(&refusal(row, Some(&why)), None)),
         Err(Refusal::Failed(failure)) => return Err(failure.into()),
     };
-    span.record("authorized_as", ground.role.name());
-    span.record("authorized_via", ground.via);
+    span.record("authorized_as", ground.role);
+    span.record("authorized_via", ground.via.as_str());
     let access = core.settings.audit_log_enabled.then(|| Arc::new(AccessLog::new(row, &caller)));
-    let call = Call { row, caller, downstream_entry: ground.downstream_entry, access, span };
+    let Ground { right, downstream_entry, .. } = ground;
+    let call = Call { row, caller, right, downstream_entry, access, span };
     if row.rate != Rate::Unlimited && !COUNTED_PER_ITEM.contains(&row.name()) {
         let turn = core.limit(&call, 1).await;
         turn.map_err(|status| Failure::of(status.code(), limits::refusal(row), status.message()))?;
@@ -64,25 +71,59 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> R
     Ok(call)
 }
 
-fn refuse(row: &Row, reason: Option<Reason>) -> Status {
-    let message = format!("authorization denied for method {}", row.method);
+fn refuse(message: &str, reason: Option<Reason>) -> Status {
     let error = format!("rpc error: code = PermissionDenied desc = {message}");
     error!(error, "Failed to authenticate caller");
     match reason {
-        Some(reason) => denied(&message, reason),
+        Some(reason) => denied(message, reason),
         None => Status::permission_denied(message),
     }
 }
 
-/// Finds the ground on which the caller may call, the cheapest first.
 async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+    match &core.settings.access {
+        None => by_spires_rules(core, row.callers, caller, Right::Everything).await,
+        Some(access) => by_bindings(core, access, row, caller).await,
+    }
+}
+
+/// By scoped rights: what callers do for themselves is SPIRE's, all else is a matter of bindings.
+async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+    let for_themselves = Callers { admin: false, local: row.asked.resource == Resource::Health, ..row.callers };
+    if for_themselves == row.callers {
+        return by_spires_rules(core, for_themselves, caller, Right::Itself).await;
+    }
+    let facts = Facts::of(core, caller).await;
+    let facts = facts.map_err(|error| failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
+    let granted = policy(access).granted(&facts.who(), row.asked, core.clock.now());
+    let granted =
+        granted.and_then(
+            |granted| {
+                if row.asked.resource.is_whole() { granted.narrowed(&[Object::Whole]) } else { Ok(granted) }
+            },
+        );
+    match granted {
+        Ok(granted) => {
+            let (role, via) = granted.told();
+            Ok(Ground { role, via, right: Right::Bound(Arc::new(granted)), downstream_entry: None })
+        }
+        // What agents may read too.
+        Err(why) => match by_spires_rules(core, for_themselves, caller, Right::Itself).await {
+            Err(Refusal::Denied(None)) => Err(Refusal::Unbound(why)),
+            outcome => outcome,
+        },
+    }
+}
+
+/// Finds the ground on which the caller may call, the cheapest first.
+async fn by_spires_rules(core: &Arc<Core>, callers: Callers, caller: &Caller, right: Right) -> Result<Ground, Refusal> {
     let svid = caller.svid();
     let facts = CallerFacts {
         is_local: caller.is_local(),
         has_id: svid.is_some(),
         is_listed_admin: svid.is_some_and(|svid| core.settings.admin_ids.contains(&svid.id)),
     };
-    let mut decision = decide(row.callers, facts);
+    let mut decision = decide(callers, facts);
     let mut via = match decision {
         Decision::Allow(Role::Local) => "transport",
         Decision::Allow(Role::Admin) => "config",
@@ -100,7 +141,7 @@ async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Groun
         let (facts, downstream) = known
             .await
             .map_err(|error| Refusal::Failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
-        decision = decide_by_entries(row.callers, facts);
+        decision = decide_by_entries(callers, facts);
         downstream_entry = downstream;
         via = "entries";
     }
@@ -112,7 +153,7 @@ async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Groun
         via = "datastore";
     }
     match decision {
-        Decision::Allow(role) => Ok(Ground { role, via, downstream_entry }),
+        Decision::Allow(role) => Ok(Ground { role: role.name(), via: via.to_owned(), right, downstream_entry }),
         _ => Err(Refusal::Denied(None)),
     }
 }

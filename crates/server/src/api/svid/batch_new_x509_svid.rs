@@ -55,7 +55,7 @@ pub(super) async fn handle(
     let prepared: Vec<_> =
         request.params.iter().zip(entries).map(|(params, entry)| prepare_one(params, entry)).collect();
     // All become durable at once, before any is signed.
-    let intents = core.audit.record_all(now, &call.actor(), events).await;
+    let intents = core.audit.record_all(now, &call.own_actor()?, events).await;
     let mut intents = intents.map(Vec::into_iter).map_err(|error| Failure::of(Code::Internal, WHAT, error));
     let mut results = Vec::with_capacity(request.params.len());
     for (params, prepared) in request.params.iter().zip(prepared) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_ca::JwtRequest;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use tonic::Status;
 
@@ -29,7 +30,8 @@ pub(super) async fn handle(
         Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
         _ => core.settings.default_jwt_svid_ttl,
     };
+    let actor = call.may(&[Object::JwtSvid { id: &id, ttl }])?;
     let mint = JwtRequest { id, audience: request.audience, ttl, include_jti: false };
-    let svid = issue_jwt::issue(core, call.actor(), mint, None).await?;
+    let svid = issue_jwt::issue(core, actor, mint, None).await?;
     Ok(pb::MintJwtsvidResponse { svid: Some(jwt_to_pb(svid)) })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use steeple_ca::{SvidProfile, X509Request};
 use steeple_crypto::x509::Csr;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use steeple_types::SpiffeId;
 use tonic::{Code, Status};
@@ -40,6 +41,7 @@ pub(super) async fn handle(
         Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
         _ => core.settings.default_x509_svid_ttl,
     };
+    let actor = call.may(&[Object::X509Svid { id: &id, ttl, dns_names: csr.dns_names() }])?;
     let mint = X509Request {
         id,
         public_key: csr.public_key(),
@@ -48,7 +50,7 @@ pub(super) async fn handle(
         subject: Some(csr.subject().clone()).filter(|subject| !subject.is_empty()),
         profile: SvidProfile::Svid,
     };
-    let svid = issue_x509::issue(core, call.actor(), mint, None, "failed to sign X509-SVID").await?;
+    let svid = issue_x509::issue(core, actor, mint, None, "failed to sign X509-SVID").await?;
     call.asks("spiffe_id", svid.id.as_str());
     call.asks("dns_name", csr.dns_names().join(","));
     call.asks("subject", csr.subject().to_string());

@@ -40,7 +40,7 @@ pub(super) async fn handle(
         profile: SvidProfile::DownstreamCa,
     };
     let entry = call.downstream_entry.clone();
-    let svid = issue_x509::issue(core, call.actor(), mint, entry, "failed to sign downstream X.509 CA").await?;
+    let svid = issue_x509::issue(core, call.own_actor()?, mint, entry, "failed to sign downstream X.509 CA").await?;
     call.asks("expires_at", svid.expires_at.as_second());
     let trust_domain = core.trust_domain().clone();
     let bundle = core.store.read("bundle.fetch", move |tx| tx.bundle(&trust_domain)).await;

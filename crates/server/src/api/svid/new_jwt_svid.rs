@@ -42,7 +42,7 @@ pub(super) async fn handle(
         ttl,
         include_jti: entry.jwt_svid_include_jti,
     };
-    let svid = issue_jwt::issue(core, call.actor(), mint, Some(issued_for(&entry))).await?;
+    let svid = issue_jwt::issue(core, call.own_actor()?, mint, Some(issued_for(&entry))).await?;
     debug!(audience, expiration = %svid.expires_at, in_json, spiffe_id = %svid.id, "Server CA successfully signed JWT SVID");
     Ok(pb::NewJwtsvidResponse { svid: Some(jwt_to_pb(svid)) })
 }

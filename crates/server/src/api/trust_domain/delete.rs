@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steeple_audit::EventKind;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::trustdomain::v1 as pb;
 use steeple_proto::spire::api::server::trustdomain::v1::batch_delete_federation_relationship_response::Result as Item;
 use steeple_store::ErrorClass;
@@ -37,8 +38,9 @@ async fn delete(core: &Arc<Core>, call: &Call, name: &str) -> Result<(), Failure
         TrustDomain::parse(name).map_err(|error| Failure::malformed("failed to parse trust domain", error))?;
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to delete federation relationship", error);
+    let actor = call.may(&[Object::Foreign(&trust_domain)])?;
     let event = EventKind::RelationshipDeleted { trust_domain: trust_domain.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| failed(&error))?;
     match intent.outcome(core.store.write(DeleteRelationship { trust_domain }).await).await {
         Ok(_) => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::trustdomain::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_types::TrustDomain;
@@ -15,6 +16,7 @@ use crate::core::Core;
 
 pub(super) async fn list(
     core: &Arc<Core>,
+    call: &Call,
     request: pb::ListFederationRelationshipsRequest,
 ) -> Result<pb::ListFederationRelationshipsResponse, Status> {
     let page = page(request.page_size, request.page_token);
@@ -27,8 +29,9 @@ pub(super) async fn list(
         }
         Ok((items, relationships.next_token))
     });
-    let (items, next_page_token) =
+    let (mut items, next_page_token) =
         found.await.map_err(|error| Failure::of(Code::Internal, "failed to list federation relationships", error))?;
+    items.retain(|(item, _)| call.sees(Object::Foreign(&item.trust_domain)));
     let mask = request.output_mask.as_ref();
     Ok(pb::ListFederationRelationshipsResponse {
         federation_relationships: items.iter().map(|(item, bundle)| to_pb(item, bundle.as_ref(), mask)).collect(),
@@ -44,6 +47,7 @@ pub(super) async fn get(
     call.asks("trust_domain_id", request.trust_domain.as_str());
     let trust_domain = TrustDomain::parse(&request.trust_domain)
         .map_err(|error| Failure::malformed("failed to parse trust domain", error))?;
+    call.may(&[Object::Foreign(&trust_domain)])?;
     let found = core.store.read("federation_relationship.fetch", move |tx| {
         let Some(relationship) = tx.relationship(&trust_domain)? else { return Ok(None) };
         let bundle = tx.bundle(&trust_domain)?;

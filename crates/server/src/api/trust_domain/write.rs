@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steeple_audit::EventKind;
+use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::trustdomain::v1 as pb;
 use steeple_proto::spire::api::types;
 use steeple_store::units::{CreateRelationship, RelationshipMask, UpdateRelationship};
@@ -67,8 +68,9 @@ async fn create_one(
     }
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to create federation relationship", error);
+    let actor = call.may(&[Object::Foreign(&relationship.trust_domain)])?;
     let event = EventKind::RelationshipCreated { trust_domain: relationship.trust_domain.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| failed(&error))?;
     let unit = CreateRelationship { relationship, bundle: bundle.clone() };
     let written = intent.outcome(core.store.write(unit).await).await.map_err(|error| failed(&error))?;
@@ -86,8 +88,9 @@ async fn update_one(
         .map_err(|error| Failure::malformed("failed to convert federation relationship", error))?;
     let failed =
         |error: &dyn std::fmt::Display| Failure::of(Code::Internal, "failed to update federation relationship", error);
+    let actor = call.may(&[Object::Foreign(&relationship.trust_domain)])?;
     let event = EventKind::RelationshipUpdated { trust_domain: relationship.trust_domain.clone() };
-    let intent = core.audit.record(core.clock.now(), call.actor(), event).await;
+    let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| failed(&error))?;
     let mask = RelationshipMask {
         bundle_endpoint_url: mask.bundle_endpoint_url,
