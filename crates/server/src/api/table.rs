@@ -156,6 +156,9 @@ pub const TABLE: &[Row] = &[
 ];
 
 #[cfg(test)]
+mod matrix;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 

@@ -63,6 +63,12 @@ fn check(policy: &Policy, trust_domain: &TrustDomain) -> Result<(), ConfigError>
         ));
     }
     for binding in policy.bindings() {
+        if binding.subjects.iter().any(|subject| matches!(subject, Subject::Oidc { .. })) {
+            let name = &binding.name;
+            return Err(invalid(format!(
+                "access: binding {name:?}: subject.oidc is not available yet: no token is read"
+            )));
+        }
         let scopes = [Some(&binding.scope), binding.grants.as_ref().map(|grants| &grants.scope)];
         let mut domains = scopes.into_iter().flatten().filter_map(|scope| scope.trust_domain.as_ref());
         if let Some(other) = domains.find(|domain| *domain != trust_domain) {

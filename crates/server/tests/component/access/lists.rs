@@ -17,6 +17,10 @@ async fn bundle(bench: &Bench, name: &str) {
     bench.store.write(steeple_store::units::SetBundle { bundle }).await.unwrap();
 }
 
+fn as_count(length: usize) -> i32 {
+    i32::try_from(length).unwrap()
+}
+
 #[tokio::test]
 async fn viewer_sees_what_lies_in_the_scope() {
     let agents = r#"path = ["/spire/agent/join_token"]"#;
@@ -38,15 +42,15 @@ async fn viewer_sees_what_lies_in_the_scope() {
         let (mut entry, mut agent, mut bundle) = (calls.entry(), calls.agent(), calls.bundle());
         let listed = entry.list_entries(pb::entry::v1::ListEntriesRequest::default()).await.unwrap().into_inner();
         let counted = entry.count_entries(pb::entry::v1::CountEntriesRequest::default()).await.unwrap().into_inner();
-        assert_eq!((listed.entries.len(), counted.count), (entries, entries as i32), "{name}");
+        assert_eq!((listed.entries.len(), counted.count), (entries, as_count(entries)), "{name}");
         let listed = agent.list_agents(pb::agent::v1::ListAgentsRequest::default()).await.unwrap().into_inner();
         let counted = agent.count_agents(pb::agent::v1::CountAgentsRequest::default()).await.unwrap().into_inner();
-        assert_eq!((listed.agents.len(), counted.count), (agents, agents as i32), "{name}");
+        assert_eq!((listed.agents.len(), counted.count), (agents, as_count(agents)), "{name}");
         let counted = bundle.count_bundles(pb::bundle::v1::CountBundlesRequest {}).await.unwrap().into_inner();
         assert_eq!(counted.count, bundles, "{name}");
         let request = pb::bundle::v1::ListFederatedBundlesRequest::default();
         let listed = bundle.list_federated_bundles(request).await.unwrap().into_inner().bundles.len();
-        assert_eq!(listed as i32, if bundles == 3 { 2 } else { bundles }, "{name}");
+        assert_eq!(as_count(listed), if bundles == 3 { 2 } else { bundles }, "{name}");
     }
     let calls = bench.remote(&chain(&bench, "/people/a").await);
     let get = async |id: &str| {

@@ -57,7 +57,7 @@ async fn editor_writes_what_lies_in_the_scope_and_the_record_names_the_binding()
     let request = pb::entry::v1::BatchDeleteEntryRequest { ids: vec![entry.id] };
     let results = calls.entry().batch_delete_entry(request).await.unwrap().into_inner().results;
     item(results[0].status.clone()).unwrap();
-    let by: Vec<String> = bench.recorded.actors().iter().filter_map(|actor| authorized_by(actor)).collect();
+    let by: Vec<String> = bench.recorded.actors().iter().filter_map(authorized_by).collect();
     assert_eq!(by[by.len() - 3..], ["ed", "ed", "ed"]);
 }
 

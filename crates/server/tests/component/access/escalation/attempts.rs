@@ -137,6 +137,10 @@ pub(super) const BINDINGS: &str = r#"
 
 struct Table(Vec<Attempt>);
 
+fn update(entry: types::Entry, mask: Option<types::EntryMask>) -> Call {
+    Call::Update(Box::new(entry), mask)
+}
+
 impl Table {
     fn add(&mut self, who: Who, refused: impl Fn() -> Refused, attempts: Vec<(&'static str, Call)>) {
         self.0.extend(attempts.into_iter().map(|(name, call)| Attempt { name, who, call, refused: refused() }));
@@ -315,6 +319,12 @@ fn contents(table: &mut Table) {
             ),
         ],
     );
+    lifetimes_and_names(table);
+}
+
+/// Lifetimes, DNS names, trust domains and batches.
+fn lifetimes_and_names(table: &mut Table) {
+    let ed = Who::Person("ed");
     table.add(
         ed,
         || Refused::Malformed("selector list is empty"),
@@ -405,14 +415,14 @@ fn updates(table: &mut Table, stored: &Stored) {
         ed,
         || Refused::By("ed", "path"),
         vec![
-            ("own entry moved out", Call::Update(with(&stored.own, other_path), None)),
-            ("another's entry moved in", Call::Update(with(&stored.other, own_path), None)),
-            ("another's entry moved in by mask", Call::Update(with(&stored.other, own_path), only_id)),
+            ("own entry moved out", update(with(&stored.own, other_path), None)),
+            ("another's entry moved in", update(with(&stored.other, own_path), None)),
+            ("another's entry moved in by mask", update(with(&stored.other, own_path), only_id)),
             (
                 "another's entry shown as an own one, with a mask that leaves it",
-                Call::Update(with(&stored.other, own_path), hint),
+                update(with(&stored.other, own_path), hint),
             ),
-            ("entry of a namespace that begins alike", Call::Update(stored.near.clone(), hint)),
+            ("entry of a namespace that begins alike", update(stored.near.clone(), hint)),
             ("another's entry deleted by its ID", Call::Delete(stored.other.id.clone())),
             ("entry of a namespace that begins alike deleted", Call::Delete(stored.near.id.clone())),
             ("another's entry read by its ID", Call::Get(stored.other.id.clone())),
@@ -422,15 +432,12 @@ fn updates(table: &mut Table, stored: &Stored) {
         ed,
         || Refused::By("ed", "flags"),
         vec![
-            ("administrator's entry changed where it lies in the prefix", Call::Update(stored.flagged.clone(), hint)),
+            ("administrator's entry changed where it lies in the prefix", update(stored.flagged.clone(), hint)),
             ("administrator's entry deleted", Call::Delete(stored.flagged.id.clone())),
-            (
-                "administrator's entry given to other pods, by mask",
-                Call::Update(stored.flagged.clone(), selectors_only),
-            ),
+            ("administrator's entry given to other pods, by mask", update(stored.flagged.clone(), selectors_only)),
             (
                 "own entry made an administrator's by mask",
-                Call::Update(
+                update(
                     with(&stored.own, |entry| entry.admin = true),
                     Some(types::EntryMask { admin: true, ..types::EntryMask::default() }),
                 ),
@@ -440,20 +447,20 @@ fn updates(table: &mut Table, stored: &Stored) {
     table.add(
         ed,
         || Refused::By("ed", "max_x509_svid_ttl"),
-        vec![("entry with a longer lifetime kept by mask", Call::Update(stored.long.clone(), hint))],
+        vec![("entry with a longer lifetime kept by mask", update(stored.long.clone(), hint))],
     );
     table.add(
         ed,
         || Refused::By("ed", "namespaces"),
         vec![(
             "own entry given to another's pods by mask",
-            Call::Update(with(&stored.own, |entry| entry.selectors = selectors(&[("k8s", "ns:b")])), selectors_only),
+            update(with(&stored.own, |entry| entry.selectors = selectors(&[("k8s", "ns:b")])), selectors_only),
         )],
     );
     table.add(
         Who::Person("two"),
         || Refused::By("two-a", "path"),
-        vec![("moved from one binding's scope into another's", Call::Update(with(&stored.own, other_path), None))],
+        vec![("moved from one binding's scope into another's", update(with(&stored.own, other_path), None))],
     );
 }
 

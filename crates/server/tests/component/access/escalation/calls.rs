@@ -14,7 +14,7 @@ use crate::bench::Calls;
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Create(Vec<types::Entry>),
-    Update(types::Entry, Option<types::EntryMask>),
+    Update(Box<types::Entry>, Option<types::EntryMask>),
     Delete(String),
     Get(String),
     MintX509 { uri: String, ttl: i32, dns: Vec<String> },
@@ -48,7 +48,7 @@ pub(super) async fn make<A: steeple_net::Answers>(calls: &Calls<A>, call: &Call)
         }
         Call::Update(entry, input_mask) => {
             let request =
-                pb::entry::v1::BatchUpdateEntryRequest { entries: vec![entry], input_mask, output_mask: None };
+                pb::entry::v1::BatchUpdateEntryRequest { entries: vec![*entry], input_mask, output_mask: None };
             let results = calls.entry().batch_update_entry(request).await?.into_inner().results;
             item(results.last().and_then(|result| result.status.clone()))
         }
