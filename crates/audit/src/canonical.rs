@@ -3,6 +3,10 @@
 //! Where a record has no fractions, what is left of RFC 8785 is the order of members and the absence of blanks: `serde_json`
 //! writes texts and whole numbers as the standard wants them (sections 3.2.2.2 and 3.2.2.3).
 
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde_json::Value;
 
 /// Largest magnitude of a number that every reader of JSON holds exactly (RFC 8785, section 3.2.2.3).
@@ -23,17 +27,18 @@ pub(crate) fn canonical(value: &Value) -> Result<Vec<u8>, NotCanonical> {
     Ok(out)
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
+/// Adds the canonical form of `value`.
+///
+/// # Errors
+/// Those of [`canonical`].
+pub(crate) fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Number(number) => {
-            let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-            if magnitude.is_none_or(|magnitude| magnitude > MAX_NUMBER) {
-                return Err(NotCanonical(number.to_string()));
-            }
-            out.extend_from_slice(number.to_string().as_bytes());
+            let whole = number.as_u64().map(i128::from).or_else(|| number.as_i64().map(i128::from));
+            write_number(whole.ok_or_else(|| NotCanonical(number.to_string()))?, out)?;
         }
         Value::String(text) => write_text(text, out),
         Value::Array(items) => {
@@ -71,9 +76,47 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
     Ok(())
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    // Writing into memory does not fail, and a text always has a form.
-    let _ = serde_json::to_writer(out, text);
+/// Adds a whole number.
+///
+/// # Errors
+/// [`NotCanonical`] for one that not every reader holds exactly.
+pub(crate) fn write_number(number: impl Into<i128>, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
+    let number = number.into();
+    if number.unsigned_abs() > u128::from(MAX_NUMBER) {
+        return Err(NotCanonical(number.to_string()));
+    }
+    // It fits; and 64 bits are printed much faster than 128.
+    let number = i64::try_from(number).unwrap_or_default();
+    // Writing into memory does not fail.
+    let _ = write!(out, "{number}");
+    Ok(())
+}
+
+/// Adds a text, in quotes.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        // Writing into memory does not fail, and a text always has a form.
+        let _ = serde_json::to_writer(out, text);
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// Adds a point in time, in quotes (RFC 3339).
+pub(crate) fn write_time(at: Timestamp, out: &mut Vec<u8>) {
+    out.push(b'"');
+    // Writing into memory does not fail.
+    let _ = DateTimePrinter::new().print_timestamp(&at, &mut *out);
+    out.push(b'"');
+}
+
+/// Adds bytes as hexadecimal digits, without quotes.
+pub(crate) fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |number: u8| DIGITS.get(usize::from(number & 15)).copied().unwrap_or_default();
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]));
 }
 
 #[cfg(test)]

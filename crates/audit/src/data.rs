@@ -1,10 +1,78 @@
 //! What records tell of their objects: enough to make them again.
+//!
+//! Each credential has a record, so that theirs are written straight into the line; those of changes are built as a tree first.
 
 use serde_json::{Map, Value, json};
-use steeple_types::{Entry, TrustDomain};
+use steeple_types::{Entry, SpiffeId, TrustDomain};
 
+use crate::canonical::{self, NotCanonical, write_hex, write_number, write_text, write_time};
 use crate::fields::told;
 use crate::{AttestedSvid, EventKind, IssuedFor, X509Issued};
+
+/// Adds all that is told of an event's object, in canonical form.
+///
+/// # Errors
+/// [`NotCanonical`] for a number that not every reader holds exactly.
+pub(crate) fn write(kind: &EventKind, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
+    match kind {
+        EventKind::X509SvidIssued { id, svid } => {
+            out.push(b'{');
+            write_issued_for(svid.issued_for.as_ref(), out)?;
+            out.extend_from_slice(b"\"expires_at\":");
+            write_time(svid.expires_at, out);
+            out.extend_from_slice(b",\"key_fingerprint\":\"");
+            write_hex(&svid.key_fingerprint, out);
+            out.extend_from_slice(b"\",\"serial_num\":");
+            write_text(&svid.serial_number, out);
+            write_id(id, out);
+        }
+        EventKind::JwtSvidIssued { id, jti, expires_at, issued_for } => {
+            out.push(b'{');
+            write_issued_for(issued_for.as_ref(), out)?;
+            out.extend_from_slice(b"\"expires_at\":");
+            write_time(*expires_at, out);
+            if let Some(jti) = jti {
+                out.extend_from_slice(b",\"jti\":");
+                write_text(jti, out);
+            }
+            write_id(id, out);
+        }
+        _ => canonical::write(&Value::Object(data(kind)), out)?,
+    }
+    Ok(())
+}
+
+/// The first members of an issued credential's object.
+fn write_issued_for(issued_for: Option<&IssuedFor>, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
+    if let Some(IssuedFor { entry_id, revision_number }) = issued_for {
+        out.extend_from_slice(b"\"entry_id\":");
+        write_text(entry_id.as_str(), out);
+        out.extend_from_slice(b",\"entry_revision\":");
+        write_number(*revision_number, out)?;
+        out.push(b',');
+    }
+    Ok(())
+}
+
+/// Its last one.
+fn write_id(id: &SpiffeId, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"spiffe_id\":");
+    write_text(id.as_str(), out);
+    out.push(b'}');
+}
+
+/// Adds what an entity is called: the first of its fields.
+pub(crate) fn write_name(kind: &EventKind, out: &mut Vec<u8>) {
+    match kind {
+        EventKind::X509SvidIssued { id, svid } => write_text(name_of_svid(id, svid.issued_for.as_ref()), out),
+        EventKind::JwtSvidIssued { id, issued_for, .. } => write_text(name_of_svid(id, issued_for.as_ref()), out),
+        _ => write_text(told(kind).first().map_or("server", |(_, name)| name), out),
+    }
+}
+
+fn name_of_svid<'a>(id: &'a SpiffeId, issued_for: Option<&'a IssuedFor>) -> &'a str {
+    issued_for.map_or(id.as_str(), |issued_for| issued_for.entry_id.as_str())
+}
 
 /// All that is told of an event's object.
 pub(crate) fn data(kind: &EventKind) -> Map<String, Value> {

@@ -9,6 +9,7 @@ pub mod checkpoint;
 mod data;
 mod fields;
 pub mod folder;
+mod form;
 mod key;
 mod log;
 pub mod merkle;
@@ -253,8 +254,8 @@ pub trait Recorder: Send + Sync {
     ///
     /// # Errors
     /// [`AuditError`] when one is not.
-    async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
-        for event in &events {
+    async fn record_all(&self, events: &[Event]) -> Result<(), AuditError> {
+        for event in events {
             self.record(event).await?;
         }
         Ok(())
@@ -306,9 +307,9 @@ impl Audit {
     /// # Errors
     /// [`AuditError`]; the caller must not go on then.
     pub async fn record(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<Intent, AuditError> {
-        let intent = self.intent(at, actor, kind)?;
-        self.0.record(&intent.event).await?;
-        Ok(intent)
+        let event = event(at, actor, kind)?;
+        self.0.record(&event).await?;
+        Ok(Intent { audit: self.clone(), event })
     }
 
     /// Records that `actor` is about to do all that `kinds` say, which becomes durable at once; yields an intent for each, in order.
@@ -321,16 +322,16 @@ impl Audit {
         actor: &Actor,
         kinds: Vec<EventKind>,
     ) -> Result<Vec<Intent>, AuditError> {
-        let intents = kinds.into_iter().map(|kind| self.intent(at, actor.clone(), kind));
-        let intents = intents.collect::<Result<Vec<_>, _>>()?;
-        if !intents.is_empty() {
-            self.0.record_all(intents.iter().map(|intent| intent.event.clone()).collect()).await?;
+        let events = kinds.into_iter().map(|kind| event(at, actor.clone(), kind));
+        let events = events.collect::<Result<Vec<_>, _>>()?;
+        if !events.is_empty() {
+            self.0.record_all(&events).await?;
         }
-        Ok(intents)
+        Ok(events.into_iter().map(|event| Intent { audit: self.clone(), event }).collect())
     }
+}
 
-    fn intent(&self, at: Timestamp, actor: Actor, kind: EventKind) -> Result<Intent, AuditError> {
-        let correlation = u128::from_be_bytes(random::bytes().map_err(|error| AuditError(error.to_string()))?);
-        Ok(Intent { audit: self.clone(), event: Event { at, actor, kind, correlation, failure: None } })
-    }
+fn event(at: Timestamp, actor: Actor, kind: EventKind) -> Result<Event, AuditError> {
+    let correlation = u128::from_be_bytes(random::bytes().map_err(|error| AuditError(error.to_string()))?);
+    Ok(Event { at, actor, kind, correlation, failure: None })
 }

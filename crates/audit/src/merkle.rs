@@ -1,25 +1,17 @@
 //! Merkle trees over records (RFC 6962, section 2.1): what a tree needs to grow, and proofs that a record is in it.
 
-use steeple_crypto::digest::sha256;
+use steeple_crypto::digest::{sha256, sha256_of};
 
 /// A node of the tree.
 pub type Hash = [u8; 32];
 
 /// The hash of a leaf.
 pub fn leaf(data: &[u8]) -> Hash {
-    let mut bytes = Vec::with_capacity(data.len() + 1);
-    bytes.push(0);
-    bytes.extend_from_slice(data);
-    sha256(&bytes)
+    sha256_of(&[&[0], data])
 }
 
 fn inner(left: &Hash, right: &Hash) -> Hash {
-    let mut bytes = [1; 65];
-    let (_, rest) = bytes.split_at_mut(1);
-    let (first, second) = rest.split_at_mut(32);
-    first.copy_from_slice(left);
-    second.copy_from_slice(right);
-    sha256(&bytes)
+    sha256_of(&[&[1], left, right])
 }
 
 /// The right edge of a tree: the roots of its complete subtrees, the largest first.

@@ -3,20 +3,16 @@
 use serde_json::{Map, Value, json};
 use steeple_crypto::digest::sha256;
 
-use crate::canonical::canonical;
+use crate::canonical::{NotCanonical, canonical, write_hex, write_number, write_text};
+use crate::form::NO_FORM;
 use crate::merkle::Hash;
-use crate::{AuditError, Event, ocsf};
+use crate::{AuditError, ocsf};
 
 /// Version of OCSF whose classes, objects and profile `record_integrity` the records use.
 pub const OCSF_VERSION: &str = "1.9.0";
 
 /// Longest line of a trail, its line feed included, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
-
-/// Before the fingerprint's place in the canonical form: a member of this name is at the top alone.
-const LIST: &[u8] = b"\"attestation_list\":[{";
-/// After it.
-const AFTER: [&[u8]; 2] = [b",\"prev_event\":", b"}],"];
 
 /// The end of a chain, to which the next record is linked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,44 +28,84 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Puts `event` at the end of the chain; yields its line, without the line feed.
+    /// Puts an event, of which there are the parts that [`Forms`] have, at the end of the chain; adds its line, without the line
+    /// feed, to `lines`.
     ///
     /// # Errors
-    /// [`AuditError`] when the event has no canonical form, which none of the catalogue lacks.
-    pub(crate) fn seal(&mut self, event: &Event) -> Result<Vec<u8>, AuditError> {
-        let failed = |reason: &dyn std::fmt::Display| AuditError(format!("the event can't be put into form: {reason}"));
-        let mut record = ocsf::event(event);
-        record.insert("metadata".to_owned(), ocsf::metadata(event, &self.uid, self.next));
-        let mut attestation = json!({ "authority_uid": self.authority, "chain_uid": self.uid });
-        if let (Some(head), Some(attestation)) = (&self.head, attestation.as_object_mut()) {
-            let uid = ocsf::record_uid(&self.uid, self.next.saturating_sub(1));
-            attestation.insert("prev_event".to_owned(), json!({ "fingerprint": fingerprint(head), "uid": uid }));
+    /// [`AuditError`] when its line is too long; nothing of it is left then.
+    ///
+    /// [`Forms`]: crate::form::Forms
+    pub(crate) fn seal<'a>(&mut self, parts: [&[u8]; 3], lines: &'a mut Vec<u8>) -> Result<&'a [u8], AuditError> {
+        let begin = lines.len();
+        let added =
+            self.add(parts, lines).map_err(|error| AuditError(format!("{NO_FORM}: {error}"))).and_then(|head| {
+                let length = lines.len() - begin;
+                let too_long = || format!("{NO_FORM}: its record would have {length} bytes, more than {MAX_LINE}");
+                (length < MAX_LINE).then_some(head).ok_or_else(|| AuditError(too_long()))
+            });
+        match added {
+            Ok(head) => {
+                (self.head, self.next) = (Some(head), self.next + 1);
+                Ok(lines.get(begin..).unwrap_or_default())
+            }
+            Err(error) => {
+                lines.truncate(begin);
+                Err(error)
+            }
         }
-        record.insert("attestation_list".to_owned(), json!([attestation]));
-        let bare = canonical(&Value::Object(record)).map_err(|error| failed(&error))?;
-        let head = sha256(&bare);
-        let line = with_fingerprint(&bare, &head).ok_or_else(|| failed(&"it has no place for its fingerprint"))?;
-        if line.len() >= MAX_LINE {
-            return Err(failed(&format_args!("its record would have {} bytes, more than {MAX_LINE}", line.len())));
+    }
+
+    /// Adds a record; yields its fingerprint.
+    fn add(&self, [first, middle, last]: [&[u8]; 3], lines: &mut Vec<u8>) -> Result<Hash, NotCanonical> {
+        let begin = lines.len();
+        lines.extend_from_slice(first);
+        lines.extend_from_slice(b"\"attestation_list\":[{\"authority_uid\":");
+        write_text(&self.authority, lines);
+        lines.extend_from_slice(b",\"chain_uid\":");
+        write_text(&self.uid, lines);
+        let place = lines.len();
+        if let Some(head) = &self.head {
+            lines.extend_from_slice(b",\"prev_event\":{");
+            write_fingerprint(head, lines);
+            lines.extend_from_slice(b",\"uid\":");
+            write_text(&ocsf::record_uid(&self.uid, self.next.saturating_sub(1)), lines);
+            lines.push(b'}');
         }
-        self.head = Some(head);
-        self.next += 1;
+        lines.extend_from_slice(b"}],");
+        lines.extend_from_slice(middle);
+        lines.extend_from_slice(b"\"sequence\":");
+        write_number(self.next, lines)?;
+        lines.extend_from_slice(b",\"uid\":");
+        write_text(&ocsf::record_uid(&self.uid, self.next), lines);
+        lines.extend_from_slice(last);
+        // The fingerprint is that of the record without it, and is put into its place afterwards.
+        let head = sha256(lines.get(begin..).unwrap_or_default());
+        let length = lines.len();
+        lines.push(b',');
+        write_fingerprint(&head, lines);
+        let member = lines.len() - length;
+        lines.get_mut(place..).unwrap_or_default().rotate_right(member);
+        Ok(head)
+    }
+}
+
+#[cfg(test)]
+impl Chain {
+    /// Puts an event at the end of the chain; yields its line.
+    pub(crate) fn seal_event(&mut self, event: &crate::Event) -> Result<Vec<u8>, AuditError> {
+        let (forms, mut line) = (crate::form::Forms::of([event])?, Vec::new());
+        for parts in forms.iter() {
+            self.seal(parts, &mut line)?;
+        }
         Ok(line)
     }
 }
 
-/// The canonical form with the fingerprint in its place.
-fn with_fingerprint(bare: &[u8], head: &Hash) -> Option<Vec<u8>> {
-    let list = find(bare, LIST)?;
-    let within = bare.get(list..)?;
-    let at = list + AFTER.iter().filter_map(|mark| find(within, mark)).min()?;
-    let (before, after) = bare.split_at_checked(at)?;
-    let member = canonical(&fingerprint(head)).ok()?;
-    Some([before, b",\"fingerprint\":", &member, after].concat())
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
+/// Adds the member `fingerprint`.
+fn write_fingerprint(hash: &Hash, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"fingerprint\":{\"algorithm_id\":3,\"encoding_id\":1,\"serialization_id\":2,\"value\":\"");
+    write_hex(hash, out);
+    out.extend_from_slice(b"\"}");
 }
 
 /// A fingerprint as an object of OCSF: SHA-256, in hexadecimal digits, of a form according to RFC 8785.
@@ -167,7 +203,7 @@ fn read(value: &Value) -> Option<Hash> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Actor, EventKind};
+    use crate::{Actor, Event, EventKind};
 
     fn chain() -> Chain {
         let (uid, authority) = ("0f".repeat(16), "spiffe://example.org/spire/server".to_owned());
@@ -188,7 +224,8 @@ mod tests {
     #[test]
     fn records_are_linked_one_to_the_other() {
         let mut chain = chain();
-        let lines: Vec<_> = ["debug", "\"attestation_list\":[{", "}],"].map(|l| chain.seal(&event(l)).unwrap()).into();
+        let lines: Vec<_> =
+            ["debug", "\"attestation_list\":[{", "}],"].map(|l| chain.seal_event(&event(l)).unwrap()).into();
         let records: Vec<_> = lines.iter().map(|line| Record::parse(line).unwrap()).collect();
         assert_eq!(records[0].previous, None);
         for pair in records.windows(2) {
@@ -201,8 +238,8 @@ mod tests {
     #[test]
     fn whatever_is_changed_in_a_line_is_seen() {
         let mut chain = chain();
-        chain.seal(&event("info")).unwrap();
-        let line = chain.seal(&event("debug")).unwrap();
+        chain.seal_event(&event("info")).unwrap();
+        let line = chain.seal_event(&event("debug")).unwrap();
         assert!(Record::parse(&line).is_ok());
         for at in 0..line.len() {
             let mut changed = line.clone();
@@ -218,7 +255,7 @@ mod tests {
     #[test]
     fn event_that_needs_too_long_a_line_is_refused() {
         let mut chain = chain();
-        let error = chain.seal(&event(&"x".repeat(MAX_LINE))).unwrap_err().to_string();
+        let error = chain.seal_event(&event(&"x".repeat(MAX_LINE))).unwrap_err().to_string();
         assert!(error.contains("more than 1048576"), "{error}");
         assert_eq!((chain.next, chain.head), (0, None), "nothing of it is left in the chain");
     }

@@ -1,5 +1,6 @@
 //! The trail: events in files, durable before what they describe happens.
 
+mod queue;
 mod writer;
 
 use std::path::PathBuf;
@@ -8,19 +9,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use steeple_clock::Clock;
 use steeple_crypto::random;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::checkpoint::origin;
 use crate::folder::{Folder, FolderError};
+use crate::form::Forms;
 use crate::note::{NoteError, Verifier};
 use crate::record::{Chain, is_uid};
 use crate::tail::{self, TailError};
 use crate::{AuditError, Event, Recorder, key};
 
+use queue::{Asked, Asking, Ended, Waiting, queue};
 pub use writer::Writer;
-
-/// Most events that wait for the writer; further ones wait for their turn.
-const QUEUE: usize = 4_096;
 
 /// Where a trail is, whose it is, and when it goes on to another file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,23 +86,7 @@ pub enum TrailError {
 
 /// The recorder that hands events to the trail's writer.
 #[derive(Clone, Debug)]
-pub struct Trail(mpsc::Sender<Asked>);
-
-/// What the writer is asked.
-#[derive(Debug)]
-enum Asked {
-    /// To record.
-    Record(Waiting),
-    /// To end.
-    End,
-}
-
-/// Events of one caller, and where he waits.
-#[derive(Debug)]
-struct Waiting {
-    events: Vec<Event>,
-    answer: oneshot::Sender<Result<(), AuditError>>,
-}
+pub struct Trail(Asking);
 
 impl Trail {
     /// Goes on with the trail in a folder, or begins one; the writer is to be run by a thread of its own.
@@ -119,9 +103,9 @@ impl Trail {
         let broken = |error| TrailError::Broken { path: settings.directory.clone(), error: Box::new(error) };
         let tail = tail::read(&folder, &verifier, &uid).map_err(broken)?;
         let chain = Chain { uid, authority: settings.authority.clone(), next: tail.tree.size(), head: tail.head };
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer::new(settings, clock, (folder, lock), key, chain, tail, receiver)?;
-        Ok((Self(sender), writer))
+        let (asking, queue) = queue();
+        let writer = Writer::new(settings, clock, (folder, lock), key, chain, tail, queue)?;
+        Ok((Self(asking), writer))
     }
 }
 
@@ -129,7 +113,14 @@ impl Trail {
     /// Has the writer end; what is to be recorded after that is refused.
     pub async fn end(&self) {
         // A writer that is gone has ended.
-        let _ = self.0.send(Asked::End).await;
+        let _ = self.0.ask(Asked::End).await;
+    }
+
+    async fn write(&self, forms: Forms) -> Result<(), AuditError> {
+        let ended = || AuditError("the writer of the trail has ended".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.0.ask(Asked::Record(Waiting { forms, answer })).await.map_err(|Ended| ended())?;
+        answered.await.map_err(|_| ended())?
     }
 }
 
@@ -160,14 +151,11 @@ fn chain_uid(folder: &Folder, settings: &TrailSettings, public_key: [u8; 32]) ->
 #[async_trait]
 impl Recorder for Trail {
     async fn record(&self, event: &Event) -> Result<(), AuditError> {
-        self.record_all(vec![event.clone()]).await
+        self.write(Forms::of([event])?).await
     }
 
-    async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
-        let ended = || AuditError("the writer of the trail has ended".to_owned());
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Asked::Record(Waiting { events, answer })).await.map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+    async fn record_all(&self, events: &[Event]) -> Result<(), AuditError> {
+        self.write(Forms::of(events)?).await
     }
 }
 

@@ -9,6 +9,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     sized(digest(&SHA256, bytes).as_ref())
 }
 
+/// SHA-256 of what `parts` are together.
+pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    sized(context.finish().as_ref())
+}
+
 /// SHA-1 of `bytes`, for key identifiers and fingerprints, where it is a name and not a proof.
 pub fn sha1(bytes: &[u8]) -> [u8; 20] {
     sized(digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref())

@@ -105,7 +105,7 @@ async fn many_wait_together_and_each_is_recorded() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let trail = written.trail.clone();
-        tasks.spawn(async move { trail.record_all(vec![event(), event()]).await });
+        tasks.spawn(async move { trail.record_all(&[event(), event()]).await });
     }
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap().unwrap();
@@ -183,7 +183,7 @@ async fn event_that_can_not_be_recorded_takes_nobody_else_with_it() {
     let (answers, group): (Vec<_>, Vec<_>) = [vec![event()], vec![event(), large], vec![event()]]
         .map(|events| {
             let (answer, answered) = oneshot::channel();
-            (answered, Waiting { events, answer })
+            (answered, Waiting { forms: Forms::of(&events).unwrap(), answer })
         })
         .into_iter()
         .unzip();
@@ -291,7 +291,7 @@ async fn nothing_is_recorded_where_nothing_can_be_written() {
     let (trail, mut writer) = Trail::open(bench.settings.clone(), bench.clock.clone()).unwrap();
     let good = writer.swap_file(fs::OpenOptions::new().write(true).open(full).unwrap());
     let (answer, answered) = oneshot::channel();
-    writer.write_for_test(vec![Waiting { events: vec![event()], answer }]);
+    writer.write_for_test(vec![Waiting { forms: Forms::of([&event()]).unwrap(), answer }]);
     let error = answered.await.unwrap().unwrap_err().to_string();
     assert!(error.starts_with("audit record could not be written: ") && error.contains("make space there"), "{error}");
     writer.swap_file(good);

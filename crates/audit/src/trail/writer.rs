@@ -8,19 +8,16 @@ use jiff::Timestamp;
 use steeple_clock::Clock;
 use steeple_crypto::keys::Ed25519Key;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::{Asked, TrailError, TrailSettings, Waiting};
+use super::queue::{Asked, Queue, Waiting};
+use super::{TrailError, TrailSettings};
 use crate::AuditError;
 use crate::checkpoint::{Checkpoint, origin};
 use crate::folder::{Folder, FolderError, SegmentFile, at};
 use crate::merkle::{Frontier, leaf};
 use crate::record::Chain;
 use crate::tail::{LastSegment, Tail};
-
-/// Most events that become durable at once.
-const GROUP: usize = 1_024;
 
 /// Writes the events of a trail, in groups that become durable together.
 pub struct Writer {
@@ -35,7 +32,7 @@ pub struct Writer {
     /// How many records the last checkpoint covers.
     covered: u64,
     segment: Segment,
-    receiver: mpsc::Receiver<Asked>,
+    queue: Queue,
     /// When there must be a checkpoint, by the monotonic clock; there is nothing to cover if it is none.
     due: Option<Duration>,
     /// Whether the last group could not be written.
@@ -60,7 +57,7 @@ impl Writer {
         key: Ed25519Key,
         chain: Chain,
         tail: Tail,
-        receiver: mpsc::Receiver<Asked>,
+        queue: Queue,
     ) -> Result<Self, TrailError> {
         let now = clock.now();
         let segment = match tail.segment {
@@ -86,7 +83,7 @@ impl Writer {
             tree,
             covered,
             segment,
-            receiver,
+            queue,
             due: None,
             is_failing: false,
         })
@@ -95,12 +92,11 @@ impl Writer {
     /// Writes until it is told to end or nobody can record any more, and makes a last checkpoint. Blocks; `runtime` is where the
     /// clock's sleeps run.
     pub fn run(mut self, runtime: &Handle) {
-        let mut asked = Vec::new();
-        while let Some(woken) = runtime.block_on(self.wait(&mut asked)) {
+        while let Some(woken) = runtime.block_on(self.wait()) {
             match woken {
                 Woken::Time => self.checkpoint(),
-                Woken::Asked => {
-                    let (group, is_end) = group(std::mem::take(&mut asked));
+                Woken::Asked(asked) => {
+                    let (group, is_end) = group(asked);
                     self.write(group);
                     if is_end {
                         break;
@@ -112,7 +108,7 @@ impl Writer {
     }
 
     /// Waits until something is asked, or it is time for a checkpoint; nothing comes after the end.
-    async fn wait(&mut self, asked: &mut Vec<Asked>) -> Option<Woken> {
+    async fn wait(&mut self) -> Option<Woken> {
         let sleep = async {
             match self.due {
                 Some(due) => self.clock.sleep(due.saturating_sub(self.clock.monotonic())).await,
@@ -121,7 +117,7 @@ impl Writer {
         };
         tokio::select! {
             biased;
-            count = self.receiver.recv_many(asked, GROUP) => (count > 0).then_some(Woken::Asked),
+            asked = self.queue.next() => asked.map(Woken::Asked),
             () = sleep => Some(Woken::Time),
         }
     }
@@ -131,7 +127,7 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let before = (self.chain.clone(), self.tree.clone());
+        let before = (self.chain.next, self.chain.head, self.tree.clone());
         let ready = self.go_on();
         let (group, lines) = if ready.is_ok() { self.seal(group) } else { (group, Vec::new()) };
         if group.is_empty() {
@@ -147,7 +143,7 @@ impl Writer {
         }
         self.is_failing = written.is_err();
         if written.is_err() {
-            (self.chain, self.tree) = before;
+            (self.chain.next, self.chain.head, self.tree) = before;
         }
         for waiting in group {
             // Who doesn't wait any more has given up what he was about to do.
@@ -163,20 +159,22 @@ impl Writer {
 
     /// The lines of a group, and those of it who still wait: whose event has no line is told so, and nobody else.
     fn seal(&mut self, group: Vec<Waiting>) -> (Vec<Waiting>, Vec<u8>) {
-        let (mut still, mut lines) = (Vec::with_capacity(group.len()), Vec::new());
+        let (mut still, mut lines, mut leaves) = (Vec::with_capacity(group.len()), Vec::new(), Vec::new());
         for waiting in group {
-            let before = (self.chain.clone(), self.tree.clone(), lines.len());
-            let sealed = waiting.events.iter().try_for_each(|event| {
-                let line = self.chain.seal(event)?;
-                self.tree.push(leaf(&line));
-                lines.extend_from_slice(&line);
+            let before = (self.chain.next, self.chain.head, lines.len());
+            leaves.clear();
+            let sealed = waiting.forms.iter().try_for_each(|parts| {
+                leaves.push(leaf(self.chain.seal(parts, &mut lines)?));
                 lines.push(b'\n');
                 Ok::<(), AuditError>(())
             });
             match sealed {
-                Ok(()) => still.push(waiting),
+                Ok(()) => {
+                    leaves.drain(..).for_each(|leaf| self.tree.push(leaf));
+                    still.push(waiting);
+                }
                 Err(error) => {
-                    (self.chain, self.tree) = (before.0, before.1);
+                    (self.chain.next, self.chain.head) = (before.0, before.1);
                     lines.truncate(before.2);
                     let _ = waiting.answer.send(Err(error));
                 }
@@ -235,7 +233,7 @@ impl Writer {
 }
 
 enum Woken {
-    Asked,
+    Asked(Vec<Asked>),
     Time,
 }
 

@@ -34,7 +34,8 @@ impl Made {
         for number in 0..count {
             let at = Timestamp::from_second(i64::try_from(number).unwrap()).unwrap();
             let kind = EventKind::LogLevelSet { level: format!("level {number}") };
-            let line = chain.seal(&Event { at, actor: Actor::Server, kind, correlation: 7, failure: None }).unwrap();
+            let line =
+                chain.seal_event(&Event { at, actor: Actor::Server, kind, correlation: 7, failure: None }).unwrap();
             tree.push(leaf(&line));
             let path = folder.path().join(format!("{:020}.jsonl", number / 5 * 5));
             let before = fs::read(&path).unwrap_or_default();
@@ -167,7 +168,7 @@ fn trail_that_was_written_anew_is_found_by_a_checkpoint_that_was_kept() {
     let kind = || EventKind::LogLevelSet { level: "calm".to_owned() };
     let forged: Vec<String> = (0..15)
         .map(|_| Event { at: Timestamp::UNIX_EPOCH, actor: Actor::Server, kind: kind(), correlation: 7, failure: None })
-        .map(|event| String::from_utf8(chain.seal(&event).unwrap()).unwrap())
+        .map(|event| String::from_utf8(chain.seal_event(&event).unwrap()).unwrap())
         .collect();
     assert_ne!(forged[..5], lines);
     for first in [0_usize, 5, 10] {

@@ -77,9 +77,9 @@ impl Recorder for Recorded {
         Ok(())
     }
 
-    async fn record_all(&self, events: Vec<Event>) -> Result<(), AuditError> {
+    async fn record_all(&self, events: &[Event]) -> Result<(), AuditError> {
         self.groups.lock().push(events.len());
-        for event in &events {
+        for event in events {
             self.record(event).await?;
         }
         Ok(())
