@@ -12,7 +12,9 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// SHA-256 of what `parts` are together.
 pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     sized(context.finish().as_ref())
 }
 
