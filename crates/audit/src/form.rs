@@ -37,6 +37,11 @@ impl Forms {
         Ok(())
     }
 
+    /// How many they are.
+    pub(crate) fn count(&self) -> usize {
+        self.ends.len()
+    }
+
     /// How many bytes they have.
     pub(crate) fn len(&self) -> usize {
         self.text.len()

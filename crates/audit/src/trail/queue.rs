@@ -1,7 +1,7 @@
 //! Where events wait for the writer, and what waits together.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,6 +16,10 @@ const GROUP: usize = 1_024;
 
 /// and none after so many bytes.
 const GROUP_BYTES: usize = 4 << 20;
+
+/// So many records are worth a sync of their own, which costs as much CPU as building about as many: nobody waits for more, and
+/// those who ask next are served while these are synced.
+const ENOUGH: usize = 16;
 
 /// What the writer is asked.
 #[derive(Debug)]
@@ -37,12 +41,19 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Ended;
 
+/// What waits since the writer took what there was.
+#[derive(Debug, Default)]
+struct Gathered {
+    records: AtomicUsize,
+    /// How often the writer took.
+    taken: AtomicU64,
+}
+
 /// The callers' side.
 #[derive(Clone, Debug)]
 pub(super) struct Asking {
     asked: mpsc::Sender<Asked>,
-    /// Whether somebody gathers others, and tells the writer then.
-    is_gathering: Arc<AtomicBool>,
+    gathered: Arc<Gathered>,
     begin: mpsc::Sender<()>,
 }
 
@@ -50,7 +61,7 @@ pub(super) struct Asking {
 #[derive(Debug)]
 pub(super) struct Queue {
     asked: mpsc::Receiver<Asked>,
-    is_gathering: Arc<AtomicBool>,
+    gathered: Arc<Gathered>,
     begin: mpsc::Receiver<()>,
     /// Whether the last group was as large as one may be, so that there may be more.
     is_more: bool,
@@ -58,35 +69,49 @@ pub(super) struct Queue {
 
 /// A queue.
 pub(super) fn queue() -> (Asking, Queue) {
-    let is_gathering = Arc::new(AtomicBool::new(false));
+    let gathered = Arc::new(Gathered::default());
     let (asks, asked) = mpsc::channel(QUEUE);
     let (begins, begin) = mpsc::channel(1);
-    let asking = Asking { asked: asks, is_gathering: is_gathering.clone(), begin: begins };
-    (asking, Queue { asked, is_gathering, begin, is_more: false })
+    let asking = Asking { asked: asks, gathered: gathered.clone(), begin: begins };
+    (asking, Queue { asked, gathered, begin, is_more: false })
 }
 
 impl Asking {
     /// Asks the writer.
     ///
     /// The first who asks after the writer took what there was lets everybody else have a turn who is ready to run, and only then has
-    /// the writer begin: a sync costs as much for one record as for a hundred. It takes no time where nobody else is ready.
+    /// the writer begin, unless enough came together before: a sync costs as much for one record as for a hundred. It takes no time
+    /// where nobody else is ready.
     pub(super) async fn ask(&self, asked: Asked) -> Result<(), Ended> {
+        let records = if let Asked::Record(waiting) = &asked { waiting.forms.count() } else { ENOUGH };
         self.asked.send(asked).await.map_err(|_| Ended)?;
-        if !self.is_gathering.swap(true, Ordering::AcqRel) {
-            let _begin = Begin(&self.begin);
+        let before = self.gathered.records.fetch_add(records, Ordering::AcqRel);
+        if before < ENOUGH && before.saturating_add(records) >= ENOUGH {
+            self.begin();
+        } else if before == 0 {
+            let _begin = Begin { asking: self, taken: self.gathered.taken.load(Ordering::Acquire) };
             tokio::task::yield_now().await;
         }
         Ok(())
     }
+
+    fn begin(&self) {
+        // It has been told if there is no room, and has ended if nobody listens.
+        let _ = self.begin.try_send(());
+    }
 }
 
-/// Has the writer begin, also when the caller has given up.
-struct Begin<'a>(&'a mpsc::Sender<()>);
+/// Has the writer begin unless it has, also when the caller has given up.
+struct Begin<'a> {
+    asking: &'a Asking,
+    taken: u64,
+}
 
 impl Drop for Begin<'_> {
     fn drop(&mut self) {
-        // It has been told if there is no room, and has ended if nobody listens.
-        let _ = self.0.try_send(());
+        if self.asking.gathered.taken.load(Ordering::Acquire) == self.taken {
+            self.asking.begin();
+        }
     }
 }
 
@@ -94,8 +119,10 @@ impl Queue {
     /// Waits until there is a group; none when nobody can ask any more. Nothing is lost when this is given up.
     pub(super) async fn next(&mut self) -> Option<Vec<Asked>> {
         let is_open = self.is_more || self.begin.recv().await.is_some();
-        // Before the look: who asks after it gathers anew. It is a swap because a store alone could come after the look.
-        self.is_gathering.swap(false, Ordering::AcqRel);
+        // Before the look, so that who asks after it gathers anew. A store alone could come after the look, and who asked between
+        // the two would wait for somebody else's word.
+        self.gathered.taken.fetch_add(1, Ordering::AcqRel);
+        self.gathered.records.swap(0, Ordering::AcqRel);
         let group = self.take();
         (is_open || !group.is_empty()).then_some(group)
     }
