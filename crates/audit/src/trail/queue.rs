@@ -143,3 +143,67 @@ impl Queue {
         group
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::{Actor, Event, EventKind};
+
+    fn records(count: usize) -> Asked {
+        let at = Timestamp::UNIX_EPOCH;
+        let event = Event { at, actor: Actor::Server, kind: EventKind::ServerStopped, correlation: 7, failure: None };
+        let forms = Forms::of(std::iter::repeat_n(&event, count)).unwrap();
+        Asked::Record(Waiting { forms, answer: oneshot::channel().0 })
+    }
+
+    /// Asks as far as it goes without waiting, and gives up then; yields whether it was at its end.
+    async fn ask_and_give_up(asking: &Asking, count: usize) -> bool {
+        tokio::select! {
+            biased;
+            asked = asking.ask(records(count)) => asked.is_ok(),
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn all_who_are_ready_are_in_the_group_that_the_first_begins() {
+        let (asking, mut queue) = queue();
+        let mut tasks = JoinSet::new();
+        for _ in 0..ENOUGH - 1 {
+            let asking = asking.clone();
+            tasks.spawn(async move { asking.ask(records(1)).await.is_ok() });
+        }
+        assert_eq!(queue.next().await.unwrap().len(), ENOUGH - 1);
+        assert!(tasks.join_all().await.into_iter().all(|is_asked| is_asked));
+    }
+
+    #[tokio::test]
+    async fn group_begins_though_the_first_has_given_up() {
+        let (asking, mut queue) = queue();
+        assert!(!ask_and_give_up(&asking, 1).await);
+        assert!(ask_and_give_up(&asking, 1).await, "who is not the first does not wait for others");
+        assert_eq!(queue.next().await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn enough_records_wait_for_nobody() {
+        let (asking, mut queue) = queue();
+        assert!(ask_and_give_up(&asking, ENOUGH).await);
+        assert_eq!(queue.next().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn large_groups_are_cut_and_what_is_left_comes_next_until_nobody_can_ask() {
+        let (asking, mut queue) = queue();
+        for _ in 0..=GROUP {
+            ask_and_give_up(&asking, 1).await;
+        }
+        drop(asking);
+        assert_eq!(queue.next().await.unwrap().len(), GROUP);
+        assert_eq!(queue.next().await.unwrap().len(), 1);
+        assert!(queue.next().await.is_none());
+    }
+}
