@@ -199,6 +199,28 @@ pub enum EventKind {
         kind: &'static str,
         authority_id: String,
     },
+    BindingCreated {
+        name: String,
+        role: &'static str,
+        subjects: String,
+        reason: String,
+    },
+    BindingDeleted {
+        name: String,
+    },
+    ApprovalRequested {
+        id: String,
+        method: &'static str,
+    },
+    ApprovalGiven {
+        id: String,
+        method: &'static str,
+    },
+    BreakGlassUsed {
+        name: String,
+        reason: String,
+        method: &'static str,
+    },
     LogLevelSet {
         level: String,
     },

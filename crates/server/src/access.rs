@@ -1,19 +1,35 @@
 //! Scoped rights: the bindings that count, and who calls in their terms.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use steeple_policy::access::{Binding, Lifetimes, Policy, Subject, UnixFacts, Who};
+use prost::Message;
+use steeple_policy::access::{Action, Binding, Lifetimes, Policy, Subject, UnixFacts, Who};
+use steeple_proto::steeple::server::access::v1 as pb;
+use steeple_store::Document;
 use steeple_types::SpiffeId;
+use tonic::Code;
+use tracing::error;
 
+use crate::api::access::convert::draft;
 use crate::api::call::Caller;
+use crate::api::status::Failure;
 use crate::core::{Core, Settings};
 
+/// The kind of documents that are bindings.
+pub(crate) const KIND: &str = "binding";
+
 /// Scoped rights as the configuration has them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AccessSettings {
     /// The bindings.
     pub bindings: Vec<Arc<Binding>>,
+    /// What needs a second person.
+    pub two_person: BTreeSet<Action>,
+    /// How long an approval is waited for, and good.
+    pub approval_ttl: Duration,
 }
 
 impl AccessSettings {
@@ -38,6 +54,7 @@ impl Settings {
 }
 
 /// What was learnt of a caller.
+#[derive(Clone, Debug)]
 pub(crate) struct Facts {
     svid: Option<SpiffeId>,
     has_admin_entry: bool,
@@ -78,9 +95,68 @@ impl Facts {
         });
         Who { svid: self.svid.as_ref(), has_admin_entry: self.has_admin_entry, unix, token: None }
     }
+
+    /// By what one caller is told from another.
+    pub(crate) fn principal(&self) -> String {
+        match (&self.svid, &self.unix) {
+            (Some(id), _) => id.to_string(),
+            (None, Some((uid, ..))) => format!("uid {uid}"),
+            (None, None) => "nobody in particular".to_owned(),
+        }
+    }
 }
 
-/// The bindings that count.
-pub(crate) fn policy(settings: &AccessSettings) -> Policy {
-    Policy::new(settings.bindings.clone())
+/// The bindings that count: those of the configuration, and those made by calls which are still within what their grantor may grant.
+pub(crate) async fn policy(core: &Core, settings: &AccessSettings) -> Result<Policy, Failure> {
+    let mut all = settings.bindings.clone();
+    let mut left = Vec::new();
+    for (stored, _) in stored(core).await? {
+        match draft(&stored).read() {
+            Ok(binding) => left.push((stored.granted_by, Arc::new(binding))),
+            Err(error) => error!(%error, "A stored binding can't be read, and does not count"),
+        }
+    }
+    // Grants hang on grants, and end with them: round by round those are taken whose grantor counts.
+    loop {
+        let before = all.len();
+        left.retain(|(by, new)| {
+            let is_new = all.iter().all(|known| known.name != new.name);
+            let grantor = all.iter().find(|known| known.name == *by);
+            let counts = is_new && grantor.is_some_and(|by| by.may_grant(new, &Who::default()).is_ok());
+            if counts {
+                all.push(Arc::clone(new));
+            }
+            !counts
+        });
+        if all.len() == before {
+            return Ok(Policy::new(all));
+        }
+    }
+}
+
+/// The bindings made by calls, with what is kept of them.
+pub(crate) async fn stored(core: &Core) -> Result<Vec<(pb::Binding, Document)>, Failure> {
+    read_documents(core, KIND).await
+}
+
+/// The documents of a kind.
+pub(crate) async fn read_documents<M: Message + Default>(
+    core: &Core,
+    kind: &'static str,
+) -> Result<Vec<(M, Document)>, Failure> {
+    let found = core.store.read("document.list", move |tx| tx.documents(kind)).await;
+    let found = found.map_err(|error| Failure::of(Code::Internal, "failed to fetch scoped rights", error))?;
+    let read = found.into_iter().filter_map(|document| {
+        let message = hex::decode(&document.content).ok().and_then(|bytes| M::decode(bytes.as_slice()).ok());
+        if message.is_none() {
+            error!(kind, name = document.name, "A stored document can't be read, and does not count");
+        }
+        message.map(|message| (message, document))
+    });
+    Ok(read.collect())
+}
+
+/// A message as it is kept.
+pub(crate) fn document(kind: &str, name: &str, message: &impl Message) -> Document {
+    Document { kind: kind.to_owned(), name: name.to_owned(), content: hex::encode(message.encode_to_vec()) }
 }

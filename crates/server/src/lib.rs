@@ -23,7 +23,7 @@ mod server;
 mod states;
 
 pub use access::AccessSettings;
-pub use api::{Rate, RateSettings, Row, TABLE};
+pub use api::{Rate, RateSettings, Row, TABLE, explain_by};
 pub use bundle_endpoint::{AcmeSettings, BundleEndpointProfile, BundleEndpointSettings, ServingCertFile};
 pub use core::{FollowSettings, PruneNodesSettings, Settings};
 pub use federation::FederationSettings;

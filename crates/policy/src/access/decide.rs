@@ -220,6 +220,11 @@ impl Granted {
         Err(nearest.unwrap_or(Refusal { binding: None, why: Why::Subject("nobody".to_owned()) }))
     }
 
+    /// The bindings.
+    pub fn bindings(&self) -> &[Arc<Binding>] {
+        &self.bindings
+    }
+
     /// What is left of it for these objects: one binding.
     ///
     /// # Errors

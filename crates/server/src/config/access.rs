@@ -1,16 +1,17 @@
 //! The block `access`: scoped rights.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_config::{Block, ConfigError, invalid, parse_duration};
-use steeple_policy::access::{BindingDraft, GrantsDraft, Policy, ScopeDraft, Subject, SubjectDraft};
+use steeple_policy::access::{Action, BindingDraft, GrantsDraft, Policy, ScopeDraft, Subject, SubjectDraft};
 use steeple_types::TrustDomain;
 
 use crate::access::AccessSettings;
 
 /// Keys of the block.
-pub(super) const KEYS: &[&str] = &["mode", "binding"];
+pub(super) const KEYS: &[&str] = &["mode", "binding", "two_person", "approval_ttl"];
 
 const BINDING: &[&str] = &["role", "subject", "scope", "grants", "not_before", "not_after", "reason"];
 const SUBJECT: &[&str] =
@@ -50,7 +51,30 @@ pub(super) fn read(root: &Block<'_>, trust_domain: &TrustDomain) -> Result<Optio
     let policy = Policy::new(bindings.clone());
     policy.check().map_err(|error| invalid(format!("access: {error}")))?;
     check(&policy, trust_domain)?;
-    Ok(Some(AccessSettings { bindings }))
+    Ok(Some(AccessSettings { bindings, two_person: two_person(&access)?, approval_ttl: approval_ttl(&access)? }))
+}
+
+/// What needs a second person; all that may, unless the list says otherwise.
+fn two_person(access: &Block<'_>) -> Result<BTreeSet<Action>, ConfigError> {
+    let known = [
+        ("taint", Action::Taint),
+        ("revoke", Action::Revoke),
+        ("import", Action::Import),
+        ("grant", Action::Create),
+        ("withdraw", Action::Delete),
+    ];
+    let Some(names) = access.texts("two_person")? else { return Ok(known.map(|(_, action)| action).into()) };
+    let find = |name: &String| {
+        let found = known.iter().find(|(known, _)| known == name).map(|(_, action)| *action);
+        let names = known.map(|(name, _)| name).join(", ");
+        found.ok_or_else(|| invalid(format!("access.two_person: {name:?} is unknown; known are {names}")))
+    };
+    names.iter().map(find).collect()
+}
+
+fn approval_ttl(access: &Block<'_>) -> Result<Duration, ConfigError> {
+    let ttl = duration(access, "approval_ttl")?.unwrap_or(Duration::from_hours(1));
+    if ttl.is_zero() { Err(invalid("access.approval_ttl must be greater than 0")) } else { Ok(ttl) }
 }
 
 /// Somebody must be able to begin, and nothing may be about another trust domain's IDs.

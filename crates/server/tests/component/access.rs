@@ -1,6 +1,8 @@
 //! Scoped rights: bindings as the configuration has them, decided by the server.
 
+mod approvals;
 mod escalation;
+mod grants;
 mod lists;
 mod rules;
 

@@ -18,6 +18,7 @@ use steeple_plugin::{BundlePublisher, Notifier, UpstreamAuthority};
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
+use steeple_proto::steeple::server::access::v1::access_client::AccessClient;
 use steeple_runtime::Shutdown;
 use steeple_server::{
     CallMetrics, FollowSettings, LogControl, Parts, RateSettings, Row, Server, ServerError, Settings,
@@ -369,6 +370,13 @@ where
         logger: logger::logger_client::LoggerClient,
         svid: svid::svid_client::SvidClient,
         trust_domain: trustdomain::trust_domain_client::TrustDomainClient
+    }
+
+    pub(crate) fn access(
+        &self,
+    ) -> AccessClient<InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>>>
+    {
+        AccessClient::new(self.service())
     }
 
     /// The APIs as this caller reaches them.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use steeple_audit::IssuedFor;
+use steeple_audit::{EventKind, IssuedFor};
 use steeple_net::Peer;
-use steeple_policy::access::{Object, Refusal as Unbound, Resource};
+use steeple_policy::access::{self, Granted, Object, Refusal as Unbound, Resource};
 use steeple_policy::{CallerFacts, Callers, Decision, EntryFacts, Role, decide, decide_by_entries, method};
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use tonic::{Code, Status};
@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, error, error_span, warn};
 
 use crate::access::{AccessSettings, Facts, policy};
 use crate::api::access_log::AccessLog;
-use crate::api::call::{Call, Caller, CallerSvid, Right, issued_for, refusal};
+use crate::api::call::{Bound, Call, Caller, CallerSvid, Right, issued_for, refusal};
 use crate::api::limits;
 use crate::api::status::{Failure, denied};
 use crate::api::table::{Rate, Row};
@@ -95,17 +95,20 @@ async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, calle
     }
     let facts = Facts::of(core, caller).await;
     let facts = facts.map_err(|error| failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
-    let granted = policy(access).granted(&facts.who(), row.asked, core.clock.now());
-    let granted =
-        granted.and_then(
-            |granted| {
-                if row.asked.resource.is_whole() { granted.narrowed(&[Object::Whole]) } else { Ok(granted) }
-            },
-        );
+    let policy = policy(core, access).await.map_err(failed)?;
+    let now = core.clock.now();
+    let granted = policy.granted(&facts.who(), row.asked, now);
+    let granted = granted.and_then(|granted| {
+        // What may be granted differs from binding to binding, so all of them count there.
+        let is_one = row.asked.resource.is_whole() && row.asked.resource != Resource::Binding;
+        if is_one { granted.narrowed(&[Object::Whole]) } else { Ok(granted) }
+    });
     match granted {
         Ok(granted) => {
+            record_emergency(core, row, caller, &granted).await?;
             let (role, via) = granted.told();
-            Ok(Ground { role, via, right: Right::Bound(Arc::new(granted)), downstream_entry: None })
+            let right = Right::Bound(Arc::new(Bound { granted, facts }));
+            Ok(Ground { role, via, right, downstream_entry: None })
         }
         // What agents may read too.
         Err(why) => match by_spires_rules(core, for_themselves, caller, Right::Itself).await {
@@ -113,6 +116,19 @@ async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, calle
             outcome => outcome,
         },
     }
+}
+
+/// What is let in by nothing but a binding for emergencies leaves a record of its own, whatever it does then.
+async fn record_emergency(core: &Core, row: &Row, caller: &Caller, granted: &Granted) -> Result<(), Refusal> {
+    let emergencies = granted.bindings().iter().all(|binding| binding.role == access::Role::BreakGlass);
+    let Some(binding) = granted.bindings().first().filter(|_| emergencies) else { return Ok(()) };
+    warn!(binding = binding.name, reason = binding.reason, method = row.method, "Break-glass binding is used");
+    let event =
+        EventKind::BreakGlassUsed { name: binding.name.clone(), reason: binding.reason.clone(), method: row.method };
+    let actor = caller.actor().authorized_by(&binding.name);
+    let recorded = core.audit.record(core.clock.now(), actor, event).await;
+    recorded.map_err(|error| failed(Failure::of(Code::Internal, "failed to record the use of break-glass", error)))?;
+    Ok(())
 }
 
 /// Finds the ground on which the caller may call, the cheapest first.
