@@ -5,6 +5,7 @@
 
 mod agent;
 mod audit;
+mod authz;
 mod call;
 mod date;
 mod dispatch;
@@ -65,6 +66,7 @@ pub(crate) fn main(argv: &[String], hooks: &Hooks, env: &mut Env) -> u8 {
         Some(("server", rest)) => server("steeple server", hooks).run(rest, env),
         Some(("agent", rest)) => agent("steeple agent", hooks).run(rest, env),
         Some(("audit", rest)) => audit::program(SPIRE_VERSION).run(rest, env),
+        Some(("authz", rest)) => authz::program(SPIRE_VERSION).run(rest, env),
         _ => own(hooks).run(arguments, env),
     }
 }
@@ -93,6 +95,7 @@ fn own(hooks: &Hooks) -> Program {
             role("server", "The server and its commands, as spire-server"),
             role("agent", "The agent and its commands, as spire-agent"),
             role("audit", "Verifies and searches the files of an audit trail"),
+            role("authz", "Explains, tries and changes scoped rights"),
             Row { path: "csi", synopsis: "The CSI driver, as spiffe-csi-driver", kind: Kind::Hook(hooks.csi) },
             Row {
                 path: "controller",
