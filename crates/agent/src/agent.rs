@@ -24,10 +24,12 @@ use crate::limits::WorkloadLimits;
 use crate::manage::{Ended, Manager};
 use crate::parts::Parts;
 use crate::pods::PodSockets;
+use crate::refusals::Refusals;
 use crate::server::ServerConnection;
 use crate::settings::Settings;
 use crate::state::Memory;
 use crate::svid::{Cache, JwtCache};
+use crate::troubles::Troubles;
 use crate::workload::Attestation;
 
 /// How long tasks may drain.
@@ -96,6 +98,8 @@ impl Agent {
             waiting: watch::Sender::new(0),
             tokens: JwtCache::new(settings.jwt_svid_cache_max_size, settings.jwt_svid_cache_hit_timeout),
             limits: WorkloadLimits::new(settings.workload_limits.clone(), clock.clone(), metrics.clone()),
+            refusals: Refusals::default(),
+            troubles: Troubles::default(),
             attestation: Attestation::new(workload_attestors, clock.clone(), metrics.clone()),
             started: clock.monotonic(),
             cache: Arc::new(cache),

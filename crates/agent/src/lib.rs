@@ -7,6 +7,7 @@ mod agent;
 mod api;
 pub mod config;
 mod core;
+mod explain;
 mod health;
 mod identity;
 mod join;
@@ -14,11 +15,13 @@ mod limits;
 mod manage;
 mod parts;
 mod pods;
+mod refusals;
 mod server;
 mod settings;
 pub mod state;
 mod svid;
 mod sync;
+mod troubles;
 mod workload;
 
 pub use self::core::Progress;
@@ -26,4 +29,6 @@ pub use agent::{Agent, AgentError};
 pub use api::table;
 pub use manage::Ended;
 pub use parts::Parts;
+pub use steeple_explain::Redact;
+
 pub use settings::{Bootstrap, Rebootstrap, RebootstrapMode, SdsNames, Settings};

@@ -21,6 +21,7 @@ use steeple_crypto::digest::sha256;
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::tls::KeyExchange;
 use steeple_crypto::x509::Name;
+use steeple_explain::Redact;
 use steeple_net::TrustedProxies;
 use steeple_types::{SpiffeId, TrustDomain};
 
@@ -166,6 +167,7 @@ impl Reader<'_> {
             key_exchange: KeyExchange::of_demand(experimental.bool("require_pq_kem")?.unwrap_or(false)),
             following,
             federation,
+            explain_redact: explain_redact(root)?,
             health: read_health(root)?,
             prometheus: read_prometheus(root)?,
             trust_domain,
@@ -196,6 +198,12 @@ impl Reader<'_> {
             include_non_reattestable: server.bool("prune_tofu_nodes")?.unwrap_or(false),
         }))
     }
+}
+
+/// What agents are not told of entries that are not theirs.
+fn explain_redact(root: &Block<'_>) -> Result<Redact, ConfigError> {
+    let Some(text) = root.block("explain")?.unwrap_or_default().text("redact")? else { return Ok(Redact::All) };
+    Redact::parse(&text).ok_or_else(|| invalid(format!("explain.redact {text:?} is none of none, values and all")))
 }
 
 fn duration(block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>, ConfigError> {

@@ -11,6 +11,7 @@ use steeple_ca::{Issuers, JwtIssuer, JwtKeyPublisher, X509Issuer};
 use steeple_clock::Clock;
 use steeple_config::{HealthSettings, PrometheusSettings};
 use steeple_crypto::tls::KeyExchange;
+use steeple_explain::Redact;
 use steeple_net::TrustedProxies;
 use steeple_plugin::NodeAttestor;
 use steeple_store::Store;
@@ -78,6 +79,8 @@ pub struct Settings {
     pub following: FollowSettings,
     /// With whom the server federates.
     pub federation: FederationSettings,
+    /// What is left out of what agents are told of entries that are not theirs.
+    pub explain_redact: Redact,
     /// Where health is told over HTTP.
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.

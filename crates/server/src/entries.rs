@@ -15,7 +15,7 @@ use steeple_types::{AttestedNode, Entry, EntryId, Revision, SpiffeId, TrustDomai
 use tokio::sync::Mutex;
 use tracing::warn;
 
-pub(crate) use index::Index;
+pub(crate) use index::{Found, Index, Search};
 pub(crate) use state_hash::StateHash;
 
 /// Most changes that are read at once; when more have happened the index is filled anew.
@@ -103,9 +103,10 @@ impl Entries {
                 ChangeKind::WITH_EVENTS.into_iter().map(|kind| tx.last_event(kind)).collect();
             Ok((fill(tx)?, last?))
         };
-        let ((index, position), last) = self.store.read("registration_entry.list", read).await?;
+        let ((mut index, position), last) = self.store.read("registration_entry.list", read).await?;
         let mut known = self.known.write();
         forwards(known.position, position)?;
+        index.remember(&mut known.index);
         let checked = match known.position == position && events == last {
             false => Checked::MovedOn,
             true if known.index.hash() == index.hash() => Checked::Same,
@@ -143,8 +144,9 @@ impl Entries {
         let since = self.store.read_stale("registration_entry_event.list", written, changes).await?;
         let mut known = self.known.write();
         match since {
-            Since::Everything(index, position) => {
+            Since::Everything(mut index, position) => {
                 forwards(known.position, position)?;
+                index.remember(&mut known.index);
                 *known = Known { index, position };
             }
             Since::Changes(changes, position) => {

@@ -29,3 +29,4 @@ pub use core::{FollowSettings, PruneNodesSettings, Settings};
 pub use federation::FederationSettings;
 pub use parts::{CallMetrics, LogControl, Parts};
 pub use server::{Server, ServerError};
+pub use steeple_explain::Redact;

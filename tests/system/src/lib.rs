@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod dev;
+pub mod explain;
 pub mod forced;
 pub mod golden;
 pub mod http;

@@ -439,6 +439,7 @@ fn server_settings(socket_path: PathBuf) -> ServerSettings {
         key_exchange: steeple_crypto::tls::KeyExchange::Any,
         following: FollowSettings::default(),
         federation: steeple_server::FederationSettings::default(),
+        explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
     }

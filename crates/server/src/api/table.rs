@@ -150,6 +150,8 @@ pub const TABLE: &[Row] = &[
     row("/spire.api.server.trustdomain.v1.TrustDomain/BatchDeleteFederationRelationship", Callers::ADMIN, Unlimited, Change, (A::Delete, R::Relationship)),
     row("/spire.api.server.trustdomain.v1.TrustDomain/RefreshBundle", Callers::ADMIN, Unlimited, Change, (A::Refresh, R::Relationship)),
 
+    row("/steeple.server.explain.v1.Explain/ExplainEntries", Callers::ADMIN_OR_AGENT, Unlimited, Read, (A::Read, R::Entry)),
+
     row("/grpc.health.v1.Health/Check", Callers::LOCAL, Unlimited, Read, (A::Act, R::Health)),
     row("/grpc.health.v1.Health/List", Callers::LOCAL, Unlimited, Read, (A::Act, R::Health)),
     row("/grpc.health.v1.Health/Watch", Callers::LOCAL, Unlimited, Read, (A::Act, R::Health)),

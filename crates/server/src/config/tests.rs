@@ -318,3 +318,13 @@ fn keys_without_effect_are_told() {
         assert!(warnings.contains(told), "{told} of {warnings}");
     }
 }
+
+#[test]
+fn what_agents_are_not_told_is_read() {
+    let file = |explain: &str| read(&format!("server {{ {NEEDED} }} {PLUGINS} {explain}"));
+    let redact = |explain: &str| file(explain).unwrap().settings.explain_redact;
+    assert_eq!((redact(""), redact("explain {}")), (Redact::All, Redact::All));
+    assert_eq!(redact("explain { redact = \"values\" }"), Redact::Values);
+    let refused = file("explain { redact = \"some\" }").unwrap_err().to_string();
+    assert!(refused.contains("explain.redact \"some\" is none of none, values and all"), "{refused}");
+}

@@ -426,6 +426,7 @@ fn settings(folder: &TempDir) -> Settings {
         key_exchange: steeple_crypto::tls::KeyExchange::Any,
         following: FollowSettings::default(),
         federation: steeple_server::FederationSettings::default(),
+        explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
     }
