@@ -63,7 +63,6 @@ pub(super) const AGENT: &[&str] = &[
 ];
 
 const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks", "pod_sockets", "explain"];
-const EXPLAIN: &[&str] = &["redact"];
 const POD_SOCKETS: &[&str] = &["directory"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
@@ -75,7 +74,7 @@ pub(super) fn check_unknown<'a>(root: &Block<'a>, agent: &Block<'a>) -> Result<(
         ("top-level", Some(root.clone()), ROOT),
         ("agent", Some(agent.clone()), AGENT),
         ("pod_sockets", pod_sockets, POD_SOCKETS),
-        ("explain", root.block("explain")?, EXPLAIN),
+        ("explain", root.block("explain")?, &["redact"]),
         ("ratelimit", limits, &limit_keys),
     ];
     refuse_unknown(root, blocks)

@@ -61,7 +61,6 @@ const ROOT: &[&str] = &["server", "plugins", "telemetry", "health_checks", "acce
 const CA_SUBJECT: &[&str] = &["country", "organization", "common_name"];
 const BUNDLE_ENDPOINT: &[&str] = &["address", "port", "refresh_hint", "acme", "profile"];
 const ACME: &[&str] = &["directory_url", "domain_name", "email", "tos_accepted"];
-const EXPLAIN: &[&str] = &["redact"];
 const RATELIMIT: &[&str] = &["attestation", "signing"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
@@ -79,7 +78,7 @@ pub(super) fn check_unknown<'a>(root: &Block<'a>, server: &Block<'a>) -> Result<
             ("bundle endpoint ACME", acme, ACME),
             ("access", root.block("access")?, super::access::KEYS),
             ("audit", root.block("audit")?, super::audit::KEYS),
-            ("explain", root.block("explain")?, EXPLAIN),
+            ("explain", root.block("explain")?, &["redact"]),
         ],
     )
 }
