@@ -22,6 +22,7 @@ use crate::identity::AgentTls;
 use crate::join::of_certificates;
 use crate::limits::WorkloadLimits;
 use crate::manage::{Ended, Manager};
+use crate::native::Measures;
 use crate::parts::Parts;
 use crate::pods::PodSockets;
 use crate::refusals::Refusals;
@@ -103,6 +104,7 @@ impl Agent {
             attestation: Attestation::new(workload_attestors, clock.clone(), metrics.clone()),
             started: clock.monotonic(),
             cache: Arc::new(cache),
+            measures: Measures::new(settings.prometheus.is_some()),
             settings,
             clock,
             tls,
@@ -296,7 +298,7 @@ fn count_start(core: &Core) {
 fn metrics(core: &Core) -> String {
     let uptime = core.clock.monotonic().saturating_sub(core.started);
     core.metrics.gauge("uptime_in_ms", &[], uptime.as_secs_f64() * 1_000.0);
-    core.metrics.render()
+    core.metrics.render() + &core.measures.render(core)
 }
 
 async fn bind(address: std::net::SocketAddr, option: &'static str) -> Result<TcpListener, AgentError> {

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use crate::api::Row;
 use crate::identity::AgentTls;
 use crate::limits::WorkloadLimits;
+use crate::native::Measures;
 use crate::refusals::{Refusal, Refusals, name, referred};
 use crate::server::ServerConnection;
 use crate::settings::Settings;
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) troubles: Troubles,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    pub(crate) measures: Measures,
     pub(crate) started: Duration,
     pub(crate) progress: watch::Sender<Progress>,
     /// How many wait for an entry that the server may have already.
@@ -61,10 +63,12 @@ impl Core {
         let caller = caller(request)?;
         let row = request.extensions().get::<&'static Row>().ok_or_else(|| Status::internal("no method is known"))?;
         let (_, method) = split(row.method);
+        let began = self.clock.monotonic();
         let attested = match &caller {
             Caller::Process(peer) => self.attestation.attest(peer).await,
             Caller::Pod(pod) => self.attestation.attest_caller(pod).await,
         };
+        self.measures.attested(attested.is_ok(), self.clock.monotonic().saturating_sub(began));
         let known = match attested {
             Ok(known) => known,
             Err(attestors) => {

@@ -80,10 +80,8 @@ fn agent(core: &Core) -> AgentFacts {
 }
 
 fn response(facts: &Facts, workload: String, refusal: Option<Refusal>, redact: Redact) -> pb::ExplainResponse {
-    let hidden = |selector: &Selector| match is_secret(selector) && redact != Redact::None {
-        true => without_value(selector),
-        false => selector.clone(),
-    };
+    let is_hidden = |selector: &Selector| is_secret(selector) && redact != Redact::None;
+    let hidden = |selector: &Selector| if is_hidden(selector) { without_value(selector) } else { selector.clone() };
     let shown: SelectorSet = facts.workload.selectors.iter().map(hidden).collect();
     let agent = facts.agent.as_ref();
     let sync_error = agent.and_then(|agent| agent.sync_error.clone()).map(|trouble| trouble.text);

@@ -13,6 +13,7 @@ mod identity;
 mod join;
 mod limits;
 mod manage;
+mod native;
 mod parts;
 mod pods;
 mod refusals;
@@ -28,6 +29,7 @@ pub use self::core::Progress;
 pub use agent::{Agent, AgentError};
 pub use api::table;
 pub use manage::Ended;
+pub use native::FAMILIES;
 pub use parts::Parts;
 pub use steeple_explain::Redact;
 

@@ -83,10 +83,11 @@ impl Reader<'_> {
         let bind_address = self.bind_address()?;
         let trust_domain = TrustDomain::parse(&trust_domain)
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
-        let settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
+        let mut settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
         let plugins = read_plugins(root)?;
         let data_dir = PathBuf::from(data_dir);
         let audit = audit::read(root, &settings.trust_domain, &data_dir)?;
+        settings.audit_directory = audit.as_ref().map(|audit| audit.directory.clone());
         Ok(ServerConfig { settings, data_dir, log, audit, digest: String::new(), plugins, warnings })
     }
 
@@ -154,6 +155,7 @@ impl Reader<'_> {
                 attestation: ratelimit.bool("attestation")?.unwrap_or(true),
                 signing: ratelimit.bool("signing")?.unwrap_or(true),
             },
+            audit_directory: None,
             audit_log_enabled: self.server.bool("audit_log_enabled")?,
             agent_spiffe_id_as_selector: experimental.bool("agent_spiffe_id_as_selector")?.unwrap_or(false),
             prune_nodes: self.prune_nodes()?,

@@ -28,6 +28,7 @@ use crate::entries::Entries;
 use crate::federation::{Federation, FederationSettings};
 use crate::identity::ServerIdentity;
 use crate::joins::RecentJoins;
+use crate::native::Measures;
 use crate::parts::{CallMetrics, LogControl};
 
 /// What a server is told by its configuration, validated.
@@ -85,6 +86,8 @@ pub struct Settings {
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.
     pub prometheus: Option<PrometheusSettings>,
+    /// Folder of the audit trail, if one is kept.
+    pub audit_directory: Option<PathBuf>,
 }
 
 /// How attested nodes are pruned.
@@ -130,6 +133,7 @@ pub(crate) struct Core {
     pub(crate) joins: RecentJoins,
     pub(crate) log: Arc<dyn LogControl>,
     pub(crate) metrics: Arc<dyn CallMetrics>,
+    pub(crate) measures: Measures,
     pub(crate) started: Duration,
 }
 

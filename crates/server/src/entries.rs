@@ -56,7 +56,7 @@ pub(crate) enum Checked {
 /// What happened since a revision.
 enum Since {
     Changes(Vec<Changed>, Revision),
-    Everything(Index, Revision),
+    Everything(Box<Index>, Revision),
 }
 
 impl Entries {
@@ -147,7 +147,7 @@ impl Entries {
             Since::Everything(mut index, position) => {
                 forwards(known.position, position)?;
                 index.remember(&mut known.index);
-                *known = Known { index, position };
+                *known = Known { index: *index, position };
             }
             Since::Changes(changes, position) => {
                 for change in changes {
@@ -204,7 +204,7 @@ fn changes_since(tx: &mut dyn ReadTx, after: Revision) -> Result<Since, StoreErr
     let missed = tx.oldest_revision()?.0 > after.0 + 1;
     if missed || log.len() >= MAX_CHANGES {
         let (index, revision) = fill(tx)?;
-        return Ok(Since::Everything(index, revision));
+        return Ok(Since::Everything(Box::new(index), revision));
     }
     let revision = log.last().map_or(after, |change| change.revision);
     let mut changes = Vec::with_capacity(log.len());

@@ -131,15 +131,13 @@ async fn within<T>(env: &Env, call: impl Future<Output = Result<tonic::Response<
 /// A failure, with what to do about it where that is the choice of socket.
 fn not_there(status: &Status, flags: &Flags, of_server: bool) -> Failure {
     let Failure(text) = Failure::from(status.clone());
-    let (socket, hint) = match of_server {
-        true => (
-            &flags.server_socket,
-            "the server's private socket, -serverSocket (socket_path of the server's configuration)",
-        ),
-        false => (
+    let (socket, hint) = if of_server {
+        (&flags.server_socket, "the server's private socket, -serverSocket (socket_path of the server's configuration)")
+    } else {
+        (
             &flags.agent_socket,
             "the agent's admin socket, -agentSocket, which is there when admin_socket_path of the agent's configuration is set",
-        ),
+        )
     };
     match status.code() {
         tonic::Code::Unavailable | tonic::Code::Unknown => {

@@ -172,7 +172,8 @@ fn of_secret(answer: &sds::DiscoveryResponse) -> String {
         #[prost(string, tag = "1")]
         request_id: String,
     }
-    let details = &answer.resource_errors[0].error_detail.as_ref().unwrap().details[0];
+    let error = answer.resource_errors.first().and_then(|error| error.error_detail.as_ref()).unwrap();
+    let details = error.details.first().unwrap();
     assert_eq!(details.type_url, "type.googleapis.com/google.rpc.RequestInfo");
     RequestInfo::decode(details.value.as_slice()).unwrap().request_id
 }
@@ -234,8 +235,8 @@ async fn secrets_of_an_environment_do_not_leave_the_node() {
 
 /// The entry that a row begins with.
 fn first(row: &Row) -> E {
-    match row.steps[0] {
-        Do::Create(entry) => entry,
+    match row.steps.first() {
+        Some(Do::Create(entry)) => *entry,
         _ => panic!("{} makes no entry", row.name),
     }
 }

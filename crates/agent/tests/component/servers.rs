@@ -82,10 +82,7 @@ struct NoTrail {
 #[async_trait::async_trait]
 impl Recorder for NoTrail {
     async fn record(&self, _event: &Event) -> Result<(), AuditError> {
-        match self.is_full.load(Ordering::Relaxed) {
-            false => Ok(()),
-            true => Err(AuditError("the disk is full".to_owned())),
-        }
+        if self.is_full.load(Ordering::Relaxed) { Err(AuditError("the disk is full".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -300,5 +297,6 @@ fn settings(folder: &Path, name: &str, trust_domain: &str) -> Settings {
         explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
+        audit_directory: None,
     }
 }

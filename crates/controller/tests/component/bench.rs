@@ -442,5 +442,6 @@ fn server_settings(socket_path: PathBuf) -> ServerSettings {
         explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
+        audit_directory: None,
     }
 }

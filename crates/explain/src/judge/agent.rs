@@ -10,9 +10,10 @@ pub(super) fn judge(judgement: &mut Judgement<'_>) {
     }
     if let Some(agent) = facts.agent.as_ref().filter(|agent| !agent.workload_api) {
         let text = "the agent offers no Workload API";
-        let (text, rank) = match agent.sds_api {
-            true => (format!("{text}, only SDS"), Rank::Agent),
-            false => (format!("{text} and no SDS"), Rank::Agent),
+        let (text, rank) = if agent.sds_api {
+            (format!("{text}, only SDS"), Rank::Agent)
+        } else {
+            (format!("{text} and no SDS"), Rank::Agent)
         };
         let fix = "take disable_workload_api = true out of the agent's configuration";
         judgement.find(rank, Finding::new(Cause::ApiDisabled, text, fix));
@@ -30,7 +31,7 @@ fn node(judgement: &Judgement<'_>) -> Option<Finding> {
         NodeState::NotAttested => Finding::new(
             Cause::AgentNotAttested,
             format!("the server knows no agent {id}: it never attested, or was evicted"),
-            format!("start the agent so that it attests, or name another: steeple server agent list shows all"),
+            "start the agent so that it attests, or name another: steeple server agent list shows all".to_owned(),
         ),
         NodeState::Banned => Finding::new(
             Cause::AgentBanned,
@@ -40,7 +41,7 @@ fn node(judgement: &Judgement<'_>) -> Option<Finding> {
         NodeState::Expired(end) => Finding::new(
             Cause::AgentExpired,
             format!("the SVID of agent {id} ended at {end}; it has not renewed it"),
-            format!("start the agent, and look at its log for why it does not reach the server"),
+            "start the agent, and look at its log for why it does not reach the server".to_owned(),
         ),
     })
 }

@@ -429,6 +429,7 @@ fn settings(folder: &TempDir) -> Settings {
         explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
+        audit_directory: None,
     }
 }
 

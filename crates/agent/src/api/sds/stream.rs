@@ -173,6 +173,7 @@ impl Whole {
             return;
         }
         if let Some(error) = &request.error_detail {
+            self.feed.core.measures.nacked();
             warn!(error = error.message, subsystem_name = "endpoints", "Envoy reported errors applying secrets");
         }
         if let Some(node) = &request.node {
@@ -262,6 +263,7 @@ impl Delta {
 
     fn take(&mut self, request: pb::DeltaDiscoveryRequest) {
         if let Some(error) = &request.error_detail {
+            self.feed.core.measures.nacked();
             warn!(error = error.message, subsystem_name = "endpoints", "Envoy reported errors applying secrets");
         }
         if let Some(node) = &request.node {
