@@ -63,6 +63,8 @@ impl Prometheus {
             let is_scraped = prometheus.query("up == 1").is_ok_and(|found| found.len() == targets.len());
             Ok(if is_scraped { Ok(()) } else { Err("Prometheus has not scraped all of its targets".to_owned()) })
         })?;
+        // Before it knew its targets it may have taken the server for absent.
+        prometheus.wait_for_silence()?;
         Ok(prometheus)
     }
 
