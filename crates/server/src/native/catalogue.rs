@@ -147,7 +147,7 @@ pub(super) const AUDIT_DISK_FREE: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: "free part of the file system of the audit trail; 1 without a trail",
-    alerts: &["AuditDiskLow"],
+    alerts: &["AuditDiskLow", "AuditDiskCritical"],
 };
 pub(super) const CLOCK_JUMPS: Family = Family {
     name: "steeple_clock_jumps_total",

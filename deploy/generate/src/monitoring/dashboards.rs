@@ -138,6 +138,16 @@ const SERVER: Dashboard = Dashboard {
             alert: Some("AuthorityNotInBundle"),
         },
         Panel {
+            title: "Life left of authorities",
+            description: "As a part of it. The next one is prepared at half of it, and signs when a sixth is left.",
+            unit: "percentunit",
+            queries: &[(
+                "(steeple_authority_not_after_timestamp_seconds - time()) / on (job, instance) group_left () steeple_authority_lifetime_seconds",
+                "{{instance}} {{type}}",
+            )],
+            alert: Some("AuthorityExpiryCritical"),
+        },
+        Panel {
             title: "Failed rotations in a row",
             description: "Of authorities, by server.",
             unit: "short",

@@ -92,8 +92,14 @@ impl Prometheus {
 
     /// Waits until exactly these alerts fire; others must not, at any time.
     pub(crate) fn wait_for(&self, alerts: &[&str]) -> Result<()> {
+        self.wait_for_while(alerts, || Ok(()))
+    }
+
+    /// The same, while something is done again and again.
+    pub(crate) fn wait_for_while(&self, alerts: &[&str], mut deed: impl FnMut() -> Result<()>) -> Result<()> {
         let wanted: BTreeSet<String> = alerts.iter().map(|&name| name.to_owned()).collect();
         wait(|| {
+            deed()?;
             let firing = self.firing()?;
             ensure!(firing.is_subset(&wanted), "{firing:?} fire, where {wanted:?} should");
             Ok(if firing == wanted { Ok(()) } else { Err(format!("only {firing:?} of {wanted:?} fire")) })
