@@ -9,6 +9,7 @@ pub mod checkpoint;
 mod data;
 mod fields;
 pub mod folder;
+mod follow;
 mod form;
 mod key;
 mod log;
@@ -30,6 +31,7 @@ use steeple_clock::Clock;
 use steeple_crypto::random;
 use steeple_types::{Entry, EntryId, SelectorSet, SpiffeId, TrustDomain};
 
+pub use follow::{Batch, Follower, Place};
 pub use log::LogRecorder;
 pub use observed::Observer;
 pub use trail::{Trail, TrailError, TrailSettings, Writer};

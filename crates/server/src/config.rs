@@ -5,6 +5,7 @@ mod audit;
 mod experimental;
 mod federation;
 mod keys;
+mod sinks;
 mod ttls;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use steeple_crypto::tls::KeyExchange;
 use steeple_crypto::x509::Name;
 use steeple_explain::Redact;
 use steeple_net::TrustedProxies;
+use steeple_sinks::SinkSettings;
 use steeple_types::{SpiffeId, TrustDomain};
 
 use crate::api::RateSettings;
@@ -41,6 +43,8 @@ pub struct ServerConfig {
     pub log: LogSettings,
     /// Where the audit trail is kept, if it is.
     pub audit: Option<TrailSettings>,
+    /// Where its records go besides.
+    pub audit_sinks: Vec<SinkSettings>,
     /// SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
     /// The plugins in the order of the file.
@@ -88,7 +92,8 @@ impl Reader<'_> {
         let data_dir = PathBuf::from(data_dir);
         let audit = audit::read(root, &settings.trust_domain, &data_dir)?;
         settings.audit_directory = audit.as_ref().map(|audit| audit.directory.clone());
-        Ok(ServerConfig { settings, data_dir, log, audit, digest: String::new(), plugins, warnings })
+        let audit_sinks = sinks::read(root)?;
+        Ok(ServerConfig { settings, data_dir, log, audit, audit_sinks, digest: String::new(), plugins, warnings })
     }
 
     fn bind_address(&self) -> Result<SocketAddr, ConfigError> {

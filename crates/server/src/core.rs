@@ -14,6 +14,7 @@ use steeple_crypto::tls::KeyExchange;
 use steeple_explain::Redact;
 use steeple_net::TrustedProxies;
 use steeple_plugin::NodeAttestor;
+use steeple_sinks::State;
 use steeple_store::Store;
 use steeple_types::{SpiffeId, TrustDomain};
 use tokio::sync::watch;
@@ -123,6 +124,7 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) entries: Entries,
     pub(crate) audit: Audit,
+    pub(crate) sinks: Vec<Arc<State>>,
     pub(crate) federation: Federation,
     pub(crate) issuers: Issuers,
     pub(crate) jwt_keys: Arc<JwtKeyPublisher>,

@@ -130,6 +130,7 @@ impl Server {
         let Parts { host, clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics, .. } =
             parts;
         let measures = Measures::new(settings.prometheus.is_some());
+        let sinks = parts.audit_sinks;
         let audit = measures.audited(&audit, &clock);
         let publishing =
             Publishing::new(parts.bundle_publishers, parts.notifiers, &store, &settings.trust_domain, &clock);
@@ -184,6 +185,7 @@ impl Server {
             store,
             entries,
             audit,
+            sinks,
             federation,
             attestors,
             log,

@@ -12,4 +12,5 @@ pub mod mask;
 pub mod mounts;
 pub mod pair;
 pub mod party;
+pub mod receiver;
 pub mod rig;

@@ -68,6 +68,11 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "prometheus", source: Source::Debian("prometheus", "prometheus") },
     Peer { name: "promtool", source: Source::Debian("prometheus", "promtool") },
     Peer { name: "amtool", source: Source::Debian("prometheus-alertmanager", "amtool") },
+    Peer { name: "rsyslogd", source: Source::Debian("rsyslog", "rsyslogd") },
+    Peer {
+        name: "rsyslog-openssl",
+        source: Source::Debian("rsyslog-openssl", "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so"),
+    },
     Peer { name: "openssl", source: Source::Debian("openssl", "openssl") },
     Peer { name: "aarch64-gcc", source: Source::Debian("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc") },
     Peer {

@@ -127,6 +127,7 @@ impl TestServer {
             bundle_publishers: Vec::new(),
             notifiers: Vec::new(),
             audit: Audit::new(trail.clone()),
+            audit_sinks: Vec::new(),
             log: Arc::new(FixedLog),
             metrics: counted.clone(),
         };

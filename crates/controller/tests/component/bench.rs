@@ -135,6 +135,7 @@ impl Bench {
             upstream_authority: None,
             node_attestors: vec![],
             audit: Audit::new(Arc::new(NoAudit)),
+            audit_sinks: Vec::new(),
             log: Arc::new(FixedLog),
             metrics: self.counted.clone(),
             bundle_publishers: vec![],

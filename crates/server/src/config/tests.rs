@@ -143,7 +143,7 @@ fn audit_trail_is_read_from_a_block_of_its_own() {
         (r#"audit { directory = "/t" checkpoint_records = 0 }"#, "audit.checkpoint_records must be greater than 0"),
         (r#"audit { directory = "/t" max_segment_age = "0s" }"#, "audit.max_segment_age must be greater than 0"),
         (r#"audit { directory = "/t" max_segment_age = "day" }"#, "could not parse audit.max_segment_age \"day\""),
-        (r#"audit { directory = "/t" sink = "x" }"#, "unknown configuration detected"),
+        (r#"audit { directory = "/t" sinks = "x" }"#, "unknown configuration detected"),
     ] {
         let error = file(audit).unwrap_err().to_string();
         assert!(error.contains(said), "{audit}: {error}");

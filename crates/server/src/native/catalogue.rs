@@ -7,6 +7,7 @@ const CALL: Kind = Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.
 const RESULT: (&str, &str) =
     ("result", "`ok`; `refused`, which the caller has to mend; `failed`, which the server has to");
 const SVID: (&str, &str) = ("type", "`x509`, `jwt`, `downstream_ca`, `agent`");
+const SINK: (&str, &str) = ("sink", "names of the configuration, 16 at most");
 const AUTHORITY: (&str, &str) = ("type", "`x509`, `jwt`");
 
 pub(super) const BUILD: Family = Family {
@@ -149,6 +150,48 @@ pub(super) const AUDIT_DISK_FREE: Family = Family {
     help: "free part of the file system of the audit trail; 1 without a trail",
     alerts: &["AuditDiskLow", "AuditDiskCritical"],
 };
+pub(super) const SINK_UP: Family = Family {
+    name: "steeple_audit_sink_up",
+    kind: Kind::Gauge,
+    labels: &[SINK],
+    help: "1 when the receiver took what it was sent last",
+    alerts: &["AuditSinkDown"],
+};
+pub(super) const SINK_WAITING: Family = Family {
+    name: "steeple_audit_sink_waiting_records",
+    kind: Kind::Gauge,
+    labels: &[SINK],
+    help: "records of the trail that the sink has not come to yet",
+    alerts: &[],
+};
+pub(super) const SINK_LAG: Family = Family {
+    name: "steeple_audit_sink_lag_seconds",
+    kind: Kind::Gauge,
+    labels: &[SINK],
+    help: "age of the record that it is to deliver next, 0 when none waits",
+    alerts: &["AuditSinkLagging"],
+};
+pub(super) const SINK_DELIVERED: Family = Family {
+    name: "steeple_audit_sink_delivered_records_total",
+    kind: Kind::Counter,
+    labels: &[SINK],
+    help: "records that were delivered, without those that its filter leaves out",
+    alerts: &[],
+};
+pub(super) const SINK_FAILURES: Family = Family {
+    name: "steeple_audit_sink_failed_deliveries_total",
+    kind: Kind::Counter,
+    labels: &[SINK],
+    help: "deliveries that failed, after which the records wait and go out again",
+    alerts: &[],
+};
+pub(super) const SINK_LOST: Family = Family {
+    name: "steeple_audit_sink_lost_records_total",
+    kind: Kind::Counter,
+    labels: &[SINK],
+    help: "records that the sink never gets: its receiver refused them, or retention took them out of the trail before",
+    alerts: &["AuditSinkLossy"],
+};
 pub(super) const CLOCK_JUMPS: Family = Family {
     name: "steeple_clock_jumps_total",
     kind: Kind::Counter,
@@ -179,5 +222,11 @@ pub const FAMILIES: &[&Family] = &[
     &AUDIT_RECORDS,
     &AUDIT_DURATION,
     &AUDIT_DISK_FREE,
+    &SINK_UP,
+    &SINK_WAITING,
+    &SINK_LAG,
+    &SINK_DELIVERED,
+    &SINK_FAILURES,
+    &SINK_LOST,
     &CLOCK_JUMPS,
 ];

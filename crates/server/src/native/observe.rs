@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use steeple_ca::{AuthorityKind, AuthorityStates, Status};
 use steeple_crypto::x509::Certificate;
 use steeple_runtime::Shutdown;
-use steeple_telemetry::native::Gauge;
+use steeple_sinks::State;
+use steeple_telemetry::native::{Counter, Gauge, Native};
 use steeple_types::Bundle;
 use tokio::sync::watch;
 
@@ -30,6 +31,7 @@ pub(crate) async fn observe(core: Arc<Core>, rotation: watch::Receiver<u32>, shu
     let disk_free = native.gauge(&catalogue::AUDIT_DISK_FREE, &[]);
     let jumps = native.counter(&catalogue::CLOCK_JUMPS, &[]);
     let [x509, jwt] = ["x509", "jwt"].map(|kind| Authorities::new(&core, kind));
+    let sinks: Vec<Sink> = core.sinks.iter().map(|state| Sink::new(native, state)).collect();
     let mut before = (core.clock.now(), core.clock.monotonic());
     loop {
         let began = core.clock.monotonic();
@@ -47,6 +49,7 @@ pub(crate) async fn observe(core: Arc<Core>, rotation: watch::Receiver<u32>, shu
             agents.set(figure(known_agents));
         }
         failures.set(f64::from(*rotation.borrow()));
+        sinks.iter().for_each(|sink| sink.tell(core.clock.now()));
         disk_free.set(core.settings.audit_directory.as_deref().map_or(1.0, free_ratio));
         let now = (core.clock.now(), core.clock.monotonic());
         if has_jumped(before, now) {
@@ -57,6 +60,43 @@ pub(crate) async fn observe(core: Arc<Core>, rotation: watch::Receiver<u32>, shu
         if shutdown.until(core.clock.sleep(INTERVAL)).await.is_none() {
             return Ok(());
         }
+    }
+}
+
+/// Metrics of a sink of the audit trail.
+struct Sink {
+    state: Arc<State>,
+    up: Gauge,
+    waiting: Gauge,
+    lag: Gauge,
+    delivered: Counter,
+    failures: Counter,
+    lost: Counter,
+}
+
+impl Sink {
+    fn new(native: &Native, state: &Arc<State>) -> Self {
+        let labels = [("sink", state.name())];
+        Self {
+            up: native.gauge(&catalogue::SINK_UP, &labels),
+            waiting: native.gauge(&catalogue::SINK_WAITING, &labels),
+            lag: native.gauge(&catalogue::SINK_LAG, &labels),
+            delivered: native.counter(&catalogue::SINK_DELIVERED, &labels),
+            failures: native.counter(&catalogue::SINK_FAILURES, &labels),
+            lost: native.counter(&catalogue::SINK_LOST, &labels),
+            state: Arc::clone(state),
+        }
+    }
+
+    fn tell(&self, now: Timestamp) {
+        let report = self.state.report(now);
+        self.up.set(f64::from(report.is_up));
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        self.waiting.set(report.waiting as f64);
+        self.lag.set(report.lag.as_secs_f64());
+        self.delivered.absolute(report.delivered);
+        self.failures.absolute(report.failures);
+        self.lost.absolute(report.lost);
     }
 }
 

@@ -238,6 +238,7 @@ impl Bench {
             bundle_publishers: Vec::new(),
             notifiers: Vec::new(),
             audit: Audit::new(recorded.clone()),
+            audit_sinks: Vec::new(),
             log: Arc::new(FixedLog(Mutex::new(Level::Info))),
             metrics: counted.clone(),
         };
