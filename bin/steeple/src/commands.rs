@@ -10,6 +10,7 @@ mod call;
 mod date;
 mod dispatch;
 mod env;
+mod explain;
 mod failure;
 mod files;
 mod goflag;
@@ -96,6 +97,11 @@ fn own(hooks: &Hooks) -> Program {
             role("agent", "The agent and its commands, as spire-agent"),
             role("audit", "Verifies and searches the files of an audit trail"),
             role("authz", "Explains, tries and changes scoped rights"),
+            Row {
+                path: "explain",
+                synopsis: "Says why a workload has no identity, or which it has",
+                kind: Kind::Hook(explain::run),
+            },
             Row { path: "csi", synopsis: "The CSI driver, as spiffe-csi-driver", kind: Kind::Hook(hooks.csi) },
             Row {
                 path: "controller",

@@ -22,12 +22,15 @@ use crate::identity::AgentTls;
 use crate::join::of_certificates;
 use crate::limits::WorkloadLimits;
 use crate::manage::{Ended, Manager};
+use crate::native::Measures;
 use crate::parts::Parts;
 use crate::pods::PodSockets;
+use crate::refusals::Refusals;
 use crate::server::ServerConnection;
 use crate::settings::Settings;
 use crate::state::Memory;
 use crate::svid::{Cache, JwtCache};
+use crate::troubles::Troubles;
 use crate::workload::Attestation;
 
 /// How long tasks may drain.
@@ -96,9 +99,12 @@ impl Agent {
             waiting: watch::Sender::new(0),
             tokens: JwtCache::new(settings.jwt_svid_cache_max_size, settings.jwt_svid_cache_hit_timeout),
             limits: WorkloadLimits::new(settings.workload_limits.clone(), clock.clone(), metrics.clone()),
+            refusals: Refusals::default(),
+            troubles: Troubles::default(),
             attestation: Attestation::new(workload_attestors, clock.clone(), metrics.clone()),
             started: clock.monotonic(),
             cache: Arc::new(cache),
+            measures: Measures::new(settings.prometheus.is_some()),
             settings,
             clock,
             tls,
@@ -292,7 +298,7 @@ fn count_start(core: &Core) {
 fn metrics(core: &Core) -> String {
     let uptime = core.clock.monotonic().saturating_sub(core.started);
     core.metrics.gauge("uptime_in_ms", &[], uptime.as_secs_f64() * 1_000.0);
-    core.metrics.render()
+    core.metrics.render() + &core.measures.render(core)
 }
 
 async fn bind(address: std::net::SocketAddr, option: &'static str) -> Result<TcpListener, AgentError> {

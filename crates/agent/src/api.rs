@@ -1,6 +1,7 @@
 //! The agent's gRPC APIs.
 
 mod admin;
+mod explain;
 mod gate;
 mod health;
 mod pod_sockets;
@@ -14,6 +15,7 @@ use steeple_proto::envoy::service::secret::v3::secret_discovery_service_server::
 use steeple_proto::grpc::health::v1::health_server::HealthServer;
 use steeple_proto::spire::agent::debug::v1::debug_server::DebugServer;
 use steeple_proto::spire::api::agent::logger::v1::logger_server::LoggerServer;
+use steeple_proto::steeple::agent::explain::v1::explain_server::ExplainServer;
 use steeple_proto::steeple::agent::podsockets::v1::pod_sockets_server::PodSocketsServer;
 use steeple_proto::workload::spiffe_workload_api_server::SpiffeWorkloadApiServer;
 use tonic::service::Routes;
@@ -43,6 +45,7 @@ pub(crate) fn admin_routes(core: &Arc<Core>) -> Gate {
     let mut routes = Routes::builder();
     routes
         .add_service(DebugServer::new(admin::DebugService(Arc::clone(core))))
+        .add_service(ExplainServer::new(explain::Service(Arc::clone(core))))
         .add_service(LoggerServer::new(admin::LoggerService(Arc::clone(core))));
     Gate::new(Arc::clone(core), routes.routes(), Socket::Admin)
 }

@@ -12,6 +12,7 @@ use steeple_config::{
     read_health, read_plugins, read_prometheus, refuse_not_yet,
 };
 use steeple_crypto::keys::KeyType;
+use steeple_explain::Redact;
 use steeple_types::TrustDomain;
 
 use crate::settings::{SdsNames, Settings};
@@ -90,6 +91,7 @@ impl Reader<'_> {
             jwt_svid_cache_hit_timeout: self.jwt_svid_cache_hit_timeout()?,
             workload_limits: self.workload_limits()?,
             log_selectors: self.agent.block.texts("log_selectors")?.unwrap_or_default(),
+            explain_redact: explain_redact(root)?,
             key_exchange: self.key_exchange()?,
             allow_unauthenticated_verifiers: self.agent.bool("allow_unauthenticated_verifiers")?,
             allowed_foreign_jwt_claims: self.agent.block.texts("allowed_foreign_jwt_claims")?.unwrap_or_default(),
@@ -184,6 +186,12 @@ impl Reader<'_> {
             disable_spiffe_cert_validation: block.bool("disable_spiffe_cert_validation")?.unwrap_or(false),
         })
     }
+}
+
+/// What operators are not told who are neither root nor the agent's own user.
+fn explain_redact(root: &Block<'_>) -> Result<Redact, ConfigError> {
+    let Some(text) = root.block("explain")?.unwrap_or_default().text("redact")? else { return Ok(Redact::Values) };
+    Redact::parse(&text).ok_or_else(|| invalid(format!("explain.redact {text:?} is none of none, values and all")))
 }
 
 /// The folder for sockets of pods, if they are asked for.

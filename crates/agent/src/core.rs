@@ -5,20 +5,25 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use steeple_clock::Clock;
+use steeple_explain::RefusalReason;
 use steeple_net::{Peer, UnixPeer};
 use steeple_plugin::MountedPod;
+use steeple_policy::method::split;
 use steeple_telemetry::{Log, Metrics};
-use steeple_types::Selector;
 use tokio::sync::watch;
 use tonic::{Request, Status};
+use tracing::{debug, warn};
 
 use crate::api::Row;
 use crate::identity::AgentTls;
 use crate::limits::WorkloadLimits;
+use crate::native::Measures;
+use crate::refusals::{Refusal, Refusals, name, referred};
 use crate::server::ServerConnection;
 use crate::settings::Settings;
 use crate::svid::{Cache, JwtCache};
-use crate::workload::Attestation;
+use crate::troubles::Troubles;
+use crate::workload::{Attestation, Known};
 
 /// What all APIs and jobs share.
 pub(crate) struct Core {
@@ -30,8 +35,11 @@ pub(crate) struct Core {
     pub(crate) tokens: JwtCache,
     pub(crate) attestation: Attestation,
     pub(crate) limits: WorkloadLimits,
+    pub(crate) refusals: Refusals,
+    pub(crate) troubles: Troubles,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    pub(crate) measures: Measures,
     pub(crate) started: Duration,
     pub(crate) progress: watch::Sender<Progress>,
     /// How many wait for an entry that the server may have already.
@@ -50,15 +58,56 @@ pub struct Progress {
 }
 
 impl Core {
-    /// The selectors of the caller of a request, unless workloads with these call the method too often.
-    pub(crate) async fn selectors<T>(&self, request: &Request<T>) -> Result<Vec<Selector>, Status> {
-        let selectors = match caller(request)? {
-            Caller::Process(peer) => self.attestation.attest(&peer).await?,
-            Caller::Pod(pod) => self.attestation.attest_caller(&pod).await?,
-        };
+    /// What the caller of a request is, unless workloads with the same selectors call the method too often.
+    pub(crate) async fn known<T>(&self, request: &Request<T>) -> Result<Known, Status> {
+        let caller = caller(request)?;
         let row = request.extensions().get::<&'static Row>().ok_or_else(|| Status::internal("no method is known"))?;
-        self.limits.admit(row.method, &selectors)?;
-        Ok(selectors)
+        let (_, method) = split(row.method);
+        let began = self.clock.monotonic();
+        let attested = match &caller {
+            Caller::Process(peer) => self.attestation.attest(peer).await,
+            Caller::Pod(pod) => self.attestation.attest_caller(pod).await,
+        };
+        self.measures.attested(attested.is_ok(), self.clock.monotonic().saturating_sub(began));
+        let known = match attested {
+            Ok(known) => known,
+            Err(attestors) => {
+                let status = Status::unavailable("workload attestation failed");
+                let known = Known { selectors: Vec::new(), attestors };
+                let reference = self.refuse(&caller, method, &known, RefusalReason::NotAttested, &status);
+                let said = status.message();
+                warn!(method, reference, subsystem_name = "endpoints", "Call is refused: {said}");
+                return Err(referred(status, &reference));
+            }
+        };
+        if let Err((status, per_second)) = self.limits.admit(row.method, &known.selectors) {
+            let reference = self.refuse(&caller, method, &known, RefusalReason::TooOften { per_second }, &status);
+            let said = status.message();
+            debug!(method, reference, subsystem_name = "endpoints", "Call is refused: {said}");
+            return Err(referred(status, &reference));
+        }
+        Ok(known)
+    }
+
+    /// Remembers that a call was refused, and yields its reference.
+    pub(crate) fn refuse(
+        &self,
+        caller: &Caller,
+        method: &str,
+        known: &Known,
+        reason: RefusalReason,
+        status: &Status,
+    ) -> String {
+        self.refusals.note(Refusal {
+            reference: String::new(),
+            at: self.clock.now(),
+            method: method.to_owned(),
+            caller: name(caller),
+            selectors: known.selectors.clone(),
+            attestors: known.attestors.clone(),
+            reason,
+            said: status.message().to_owned(),
+        })
     }
 
     /// Has the server asked for entries more often, until what is returned goes.

@@ -28,7 +28,8 @@ pub(crate) async fn probe(core: &Arc<Core>) -> Result<(), Status> {
         return Err(Status::unavailable("the Workload API is not served yet"));
     }
     let own = UnixPeer::own().map_err(|error| Status::internal(error.to_string()))?;
-    let selectors = core.attestation.attest(&own).await?;
+    let known = core.attestation.attest(&own).await;
+    let selectors = known.map_err(|_| Status::unavailable("workload attestation failed"))?.selectors;
     let mut state = core.cache.subscribe();
     let mine = core.cache.snapshot().matching(&selectors);
     let _demand = core.cache.demand(&mine);

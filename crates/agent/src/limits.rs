@@ -28,8 +28,8 @@ impl WorkloadLimits {
         Self { per_second, clock, metrics, buckets: Mutex::default() }
     }
 
-    /// Counts a call, and refuses it when there were too many.
-    pub(crate) fn admit(&self, method: &str, selectors: &[Selector]) -> Result<(), Status> {
+    /// Counts a call, and refuses it when there were too many; with how many there may be in a second.
+    pub(crate) fn admit(&self, method: &str, selectors: &[Selector]) -> Result<(), (Status, u32)> {
         let Some((method, limit)) = self.per_second.get_key_value(method) else { return Ok(()) };
         let key = (*method, fingerprint(selectors));
         let now = self.clock.monotonic();
@@ -37,7 +37,7 @@ impl WorkloadLimits {
             return Ok(());
         }
         self.metrics.count("workload_api_rate_limit_exceeded", &[("method", (*method).to_owned())]);
-        Err(Status::unavailable(format!("rate limit exceeded for {method}")))
+        Err((Status::unavailable(format!("rate limit exceeded for {method}")), *limit))
     }
 }
 
@@ -64,7 +64,8 @@ mod tests {
         let one = vec![Selector::new("unix", "uid:1").unwrap()];
         let other = vec![Selector::new("unix", "uid:2").unwrap()];
         assert!(limits.admit(METHOD, &one).is_ok() && limits.admit(METHOD, &one).is_ok());
-        let refused = limits.admit(METHOD, &one).unwrap_err();
+        let (refused, per_second) = limits.admit(METHOD, &one).unwrap_err();
+        assert_eq!(per_second, 2);
         let said = "rate limit exceeded for /SpiffeWorkloadAPI/FetchX509SVID";
         assert_eq!((refused.code(), refused.message()), (Code::Unavailable, said));
         assert!(limits.admit(METHOD, &other).is_ok() && limits.admit(METHOD, &[]).is_ok());

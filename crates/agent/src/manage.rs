@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use steeple_client::describe_with_causes;
 use steeple_crypto::random;
+use steeple_explain::Trouble;
 use steeple_plugin::{AgentNodeAttestor, KeyManager};
 use steeple_runtime::{Backoff, Shutdown};
 use tonic::{Code, Status};
@@ -223,6 +224,7 @@ impl Manager {
             match self.synchronise().await {
                 Ok(()) => {
                     let now = self.core.clock.now();
+                    self.core.troubles.synchronised(None);
                     self.sync.done(now);
                     // What came with new entries is fetched at once, unless fetching fails at the moment.
                     if !*failing {
@@ -239,10 +241,14 @@ impl Manager {
             let now = self.core.clock.now();
             *failing = outcome.is_err();
             match outcome {
-                Ok(()) => self.svids.done(now),
+                Ok(()) => {
+                    self.core.troubles.fetched(None);
+                    self.svids.done(now);
+                }
                 Err(status) => {
                     self.svids.failed(now);
                     let error = describe_with_causes(&status);
+                    self.core.troubles.fetched(Some(Trouble { at: now, text: error.clone() }));
                     error!(error, subsystem_name = "manager", "SVID sync failed");
                     self.answer(&status, &error).await?;
                 }
@@ -260,6 +266,7 @@ impl Manager {
     async fn not_synchronised(&mut self, status: &Status) -> Result<(), Ended> {
         let now = self.core.clock.now();
         let error = describe_with_causes(status);
+        self.core.troubles.synchronised(Some(Trouble { at: now, text: error.clone() }));
         error!(error, subsystem_name = "manager", "Failed to fetch authorized entries");
         let error = format!("failed to fetch authorized entries: {error}");
         if is_unknown_authority(status) && self.rebootstrap != RebootstrapMode::Never {

@@ -8,6 +8,7 @@ use steeple_client::WorkloadEndpoint;
 use steeple_config::{HealthSettings, PrometheusSettings};
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::tls::KeyExchange;
+use steeple_explain::Redact;
 use steeple_types::TrustDomain;
 
 use crate::svid::Rotation;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub workload_limits: BTreeMap<&'static str, u32>,
     /// Selectors that are told when a workload gets no identity: those that are one of these or begin with one and a colon.
     pub log_selectors: Vec<String>,
+    /// What operators who are neither root nor the agent's own user are not told of workloads and entries.
+    pub explain_redact: Redact,
     /// How keys are agreed on with the server.
     pub key_exchange: KeyExchange,
     /// Whether workloads without an identity may have the own trust domain's bundle.

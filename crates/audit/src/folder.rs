@@ -1,7 +1,7 @@
 //! The files of a trail.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,13 @@ pub struct SegmentFile {
     pub first: u64,
     /// The file.
     pub path: PathBuf,
+}
+
+impl SegmentFile {
+    /// Reads it from its start.
+    pub(crate) fn reader(&self) -> io::Result<Box<dyn BufRead + Send>> {
+        Ok(Box::new(BufReader::with_capacity(1 << 16, File::open(&self.path)?)))
+    }
 }
 
 impl Folder {

@@ -9,11 +9,13 @@ pub mod checkpoint;
 mod data;
 mod fields;
 pub mod folder;
+mod follow;
 mod form;
 mod key;
 mod log;
 pub mod merkle;
 pub mod note;
+mod observed;
 mod ocsf;
 pub mod record;
 mod tail;
@@ -25,10 +27,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use steeple_clock::Clock;
 use steeple_crypto::random;
 use steeple_types::{Entry, EntryId, SelectorSet, SpiffeId, TrustDomain};
 
+pub use follow::{Batch, Follower, Place};
 pub use log::LogRecorder;
+pub use observed::Observer;
 pub use trail::{Trail, TrailError, TrailSettings, Writer};
 
 /// Version of the catalogue of events.
@@ -322,6 +327,12 @@ impl Audit {
     /// Records by `recorder`.
     pub fn new(recorder: Arc<dyn Recorder>) -> Self {
         Self(recorder)
+    }
+
+    /// The same, whose outcomes `observer` is told.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<Observer>, clock: Clock) -> Self {
+        Self(Arc::new(observed::Observed { recorder: Arc::clone(&self.0), observer, clock }))
     }
 
     /// Records that `actor` is about to do what `kind` says. By what is returned, it is told if it comes to nothing.

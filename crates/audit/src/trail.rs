@@ -9,10 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use steeple_clock::Clock;
 use steeple_crypto::random;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::checkpoint::origin;
 use crate::folder::{Folder, FolderError};
+use crate::follow::Follower;
 use crate::form::Forms;
 use crate::note::{NoteError, Verifier};
 use crate::record::{Chain, is_uid};
@@ -86,7 +87,10 @@ pub enum TrailError {
 
 /// The recorder that hands events to the trail's writer.
 #[derive(Clone, Debug)]
-pub struct Trail(Asking);
+pub struct Trail {
+    asking: Asking,
+    follower: Follower,
+}
 
 impl Trail {
     /// Goes on with the trail in a folder, or begins one; the writer is to be run by a thread of its own.
@@ -104,22 +108,29 @@ impl Trail {
         let tail = tail::read(&folder, &verifier, &uid).map_err(broken)?;
         let chain = Chain { uid, authority: settings.authority.clone(), next: tail.tree.size(), head: tail.head };
         let (asking, queue) = queue();
-        let writer = Writer::new(settings, clock, (folder, lock), key, chain, tail, queue)?;
-        Ok((Self(asking), writer))
+        let (durable, receiver) = watch::channel(chain.next);
+        let follower = Follower::new(folder.clone(), receiver);
+        let writer = Writer::new(settings, clock, (folder, lock), key, chain, tail, (queue, durable))?;
+        Ok((Self { asking, follower }, writer))
     }
 }
 
 impl Trail {
+    /// What follows the trail.
+    pub fn follower(&self) -> Follower {
+        self.follower.clone()
+    }
+
     /// Has the writer end; what is to be recorded after that is refused.
     pub async fn end(&self) {
         // A writer that is gone has ended.
-        let _ = self.0.ask(Asked::End).await;
+        let _ = self.asking.ask(Asked::End).await;
     }
 
     async fn write(&self, forms: Forms) -> Result<(), AuditError> {
         let ended = || AuditError("the writer of the trail has ended".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.0.ask(Asked::Record(Waiting { forms, answer })).await.map_err(|Ended| ended())?;
+        self.asking.ask(Asked::Record(Waiting { forms, answer })).await.map_err(|Ended| ended())?;
         answered.await.map_err(|_| ended())?
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::hmac;
 
 /// SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -16,6 +17,11 @@ pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
         context.update(part);
     }
     sized(context.finish().as_ref())
+}
+
+/// HMAC-SHA256 of `bytes` by a key (RFC 2104).
+pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+    sized(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes).as_ref())
 }
 
 /// SHA-1 of `bytes`, for key identifiers and fingerprints, where it is a name and not a proof.

@@ -92,6 +92,11 @@ impl User {
         Ok(Self { uid: credentials.uid(), gid: credentials.gid() })
     }
 
+    /// Whether it is root, or the user that this process runs as.
+    pub fn is_root_or_own(self) -> bool {
+        self.is_root_or(rustix::process::geteuid().as_raw())
+    }
+
     fn is_root_or(self, own: u32) -> bool {
         self.uid == 0 || self.uid == own
     }
@@ -121,7 +126,7 @@ impl Callers {
             Self::Processes => UnixPeer::of(socket).map(Peer::Unix),
             Self::ProcessesOrUsers => Ok(UnixPeer::of(socket).map_or(Peer::User(user), Peer::Unix)),
             Self::Users => Ok(Peer::User(user)),
-            Self::Root if user.is_root_or(rustix::process::geteuid().as_raw()) => Ok(Peer::User(user)),
+            Self::Root if user.is_root_or_own() => Ok(Peer::User(user)),
             Self::Root => {
                 let text = format!("user {} may not use this socket, only root may", user.uid);
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, text))

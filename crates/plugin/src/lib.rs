@@ -17,4 +17,4 @@ pub use key_manager::{KeyManager, ManagedKey};
 pub use node_attestor::{AgentNodeAttestor, AttestationAttempt, Conversation, NodeAttestor, NodeClaims, Origin};
 pub use notifier::{IdentityProvider, Notifier};
 pub use upstream_authority::{JwtKeyPublication, MintedX509Ca, UpstreamAuthority};
-pub use workload_attestor::{MountedPod, WorkloadAttestor};
+pub use workload_attestor::{MountedPod, Occupant, Place, WorkloadAttestor};

@@ -19,6 +19,29 @@ pub struct MountedPod {
     pub service_account: String,
 }
 
+/// Where processes are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The container whose ID begins so.
+    Container(String),
+    /// A pod of this node.
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What was found in a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occupant {
+    /// These processes, those of the workload's own containers first; never none.
+    Processes(Vec<u32>),
+    /// This pod, none of whose processes can be seen.
+    Pod(MountedPod),
+}
+
 /// Tells the selectors of a process.
 #[async_trait]
 pub trait WorkloadAttestor: Send + Sync {
@@ -40,6 +63,14 @@ pub trait WorkloadAttestor: Send + Sync {
     /// [`PluginError`] when the pod isn't known, or isn't the one that was mounted.
     async fn attest_pod(&self, _pod: &MountedPod) -> Result<Vec<Selector>, PluginError> {
         Ok(Vec::new())
+    }
+
+    /// Who is in `place`; `None` when this attestor knows no such places.
+    ///
+    /// # Errors
+    /// [`PluginError`] when there is no such place on this node, or nobody can be seen in it.
+    async fn find(&self, _place: &Place) -> Result<Option<Occupant>, PluginError> {
+        Ok(None)
     }
 
     /// Keeps up to date what this attestor answers from, until `shutdown` is triggered. Most keep nothing.

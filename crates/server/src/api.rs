@@ -8,6 +8,7 @@ pub(crate) mod call;
 mod convert;
 mod debug;
 mod entry;
+mod explain;
 pub(crate) mod gate;
 mod health;
 pub(crate) mod limits;
@@ -45,6 +46,7 @@ pub(crate) fn routes(core: &Arc<Core>, health: &Arc<Health>) -> Routes {
     use pb::svid::v1::svid_server::SvidServer;
     use pb::trustdomain::v1::trust_domain_server::TrustDomainServer;
     use steeple_proto::steeple::server::access::v1::access_server::AccessServer;
+    use steeple_proto::steeple::server::explain::v1::explain_server::ExplainServer;
 
     let core = || Arc::clone(core);
     let mut routes = Routes::builder();
@@ -54,6 +56,7 @@ pub(crate) fn routes(core: &Arc<Core>, health: &Arc<Health>) -> Routes {
         .add_service(BundleServer::new(bundle::Service(core())).max_decoding_message_size(MAX_MESSAGE))
         .add_service(DebugServer::new(debug::Service(core())))
         .add_service(EntryServer::new(entry::Service(core())).max_decoding_message_size(MAX_MESSAGE))
+        .add_service(ExplainServer::new(explain::Service(core())).max_decoding_message_size(MAX_MESSAGE))
         .add_service(LocalAuthorityServer::new(local_authority::Service(core())))
         .add_service(LoggerServer::new(logger::Service(core())))
         .add_service(SvidServer::new(svid::Service(core())).max_decoding_message_size(MAX_MESSAGE))

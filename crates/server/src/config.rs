@@ -5,6 +5,7 @@ mod audit;
 mod experimental;
 mod federation;
 mod keys;
+mod sinks;
 mod ttls;
 
 use std::net::SocketAddr;
@@ -21,7 +22,9 @@ use steeple_crypto::digest::sha256;
 use steeple_crypto::keys::KeyType;
 use steeple_crypto::tls::KeyExchange;
 use steeple_crypto::x509::Name;
+use steeple_explain::Redact;
 use steeple_net::TrustedProxies;
+use steeple_sinks::SinkSettings;
 use steeple_types::{SpiffeId, TrustDomain};
 
 use crate::api::RateSettings;
@@ -40,6 +43,8 @@ pub struct ServerConfig {
     pub log: LogSettings,
     /// Where the audit trail is kept, if it is.
     pub audit: Option<TrailSettings>,
+    /// Where its records go besides.
+    pub audit_sinks: Vec<SinkSettings>,
     /// SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
     /// The plugins in the order of the file.
@@ -82,11 +87,13 @@ impl Reader<'_> {
         let bind_address = self.bind_address()?;
         let trust_domain = TrustDomain::parse(&trust_domain)
             .map_err(|error| invalid(format!("could not parse trust_domain {trust_domain:?}: {error}")))?;
-        let settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
+        let mut settings = self.settings(root, trust_domain, bind_address, &mut warnings)?;
         let plugins = read_plugins(root)?;
         let data_dir = PathBuf::from(data_dir);
         let audit = audit::read(root, &settings.trust_domain, &data_dir)?;
-        Ok(ServerConfig { settings, data_dir, log, audit, digest: String::new(), plugins, warnings })
+        settings.audit_directory = audit.as_ref().map(|audit| audit.directory.clone());
+        let audit_sinks = sinks::read(root)?;
+        Ok(ServerConfig { settings, data_dir, log, audit, audit_sinks, digest: String::new(), plugins, warnings })
     }
 
     fn bind_address(&self) -> Result<SocketAddr, ConfigError> {
@@ -153,6 +160,7 @@ impl Reader<'_> {
                 attestation: ratelimit.bool("attestation")?.unwrap_or(true),
                 signing: ratelimit.bool("signing")?.unwrap_or(true),
             },
+            audit_directory: None,
             audit_log_enabled: self.server.bool("audit_log_enabled")?,
             agent_spiffe_id_as_selector: experimental.bool("agent_spiffe_id_as_selector")?.unwrap_or(false),
             prune_nodes: self.prune_nodes()?,
@@ -166,6 +174,7 @@ impl Reader<'_> {
             key_exchange: KeyExchange::of_demand(experimental.bool("require_pq_kem")?.unwrap_or(false)),
             following,
             federation,
+            explain_redact: explain_redact(root)?,
             health: read_health(root)?,
             prometheus: read_prometheus(root)?,
             trust_domain,
@@ -196,6 +205,12 @@ impl Reader<'_> {
             include_non_reattestable: server.bool("prune_tofu_nodes")?.unwrap_or(false),
         }))
     }
+}
+
+/// What agents are not told of entries that are not theirs.
+fn explain_redact(root: &Block<'_>) -> Result<Redact, ConfigError> {
+    let Some(text) = root.block("explain")?.unwrap_or_default().text("redact")? else { return Ok(Redact::All) };
+    Redact::parse(&text).ok_or_else(|| invalid(format!("explain.redact {text:?} is none of none, values and all")))
 }
 
 fn duration(block: &Block<'_>, key: &str, what: &str) -> Result<Option<Duration>, ConfigError> {

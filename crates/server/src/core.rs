@@ -11,8 +11,10 @@ use steeple_ca::{Issuers, JwtIssuer, JwtKeyPublisher, X509Issuer};
 use steeple_clock::Clock;
 use steeple_config::{HealthSettings, PrometheusSettings};
 use steeple_crypto::tls::KeyExchange;
+use steeple_explain::Redact;
 use steeple_net::TrustedProxies;
 use steeple_plugin::NodeAttestor;
+use steeple_sinks::State;
 use steeple_store::Store;
 use steeple_types::{SpiffeId, TrustDomain};
 use tokio::sync::watch;
@@ -27,6 +29,7 @@ use crate::entries::Entries;
 use crate::federation::{Federation, FederationSettings};
 use crate::identity::ServerIdentity;
 use crate::joins::RecentJoins;
+use crate::native::Measures;
 use crate::parts::{CallMetrics, LogControl};
 
 /// What a server is told by its configuration, validated.
@@ -78,10 +81,14 @@ pub struct Settings {
     pub following: FollowSettings,
     /// With whom the server federates.
     pub federation: FederationSettings,
+    /// What is left out of what agents are told of entries that are not theirs.
+    pub explain_redact: Redact,
     /// Where health is told over HTTP.
     pub health: Option<HealthSettings>,
     /// Where Prometheus reads.
     pub prometheus: Option<PrometheusSettings>,
+    /// Folder of the audit trail, if one is kept.
+    pub audit_directory: Option<PathBuf>,
 }
 
 /// How attested nodes are pruned.
@@ -117,6 +124,7 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) entries: Entries,
     pub(crate) audit: Audit,
+    pub(crate) sinks: Vec<Arc<State>>,
     pub(crate) federation: Federation,
     pub(crate) issuers: Issuers,
     pub(crate) jwt_keys: Arc<JwtKeyPublisher>,
@@ -127,6 +135,7 @@ pub(crate) struct Core {
     pub(crate) joins: RecentJoins,
     pub(crate) log: Arc<dyn LogControl>,
     pub(crate) metrics: Arc<dyn CallMetrics>,
+    pub(crate) measures: Measures,
     pub(crate) started: Duration,
 }
 

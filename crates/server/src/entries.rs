@@ -15,7 +15,7 @@ use steeple_types::{AttestedNode, Entry, EntryId, Revision, SpiffeId, TrustDomai
 use tokio::sync::Mutex;
 use tracing::warn;
 
-pub(crate) use index::Index;
+pub(crate) use index::{Found, Index, Search};
 pub(crate) use state_hash::StateHash;
 
 /// Most changes that are read at once; when more have happened the index is filled anew.
@@ -56,7 +56,7 @@ pub(crate) enum Checked {
 /// What happened since a revision.
 enum Since {
     Changes(Vec<Changed>, Revision),
-    Everything(Index, Revision),
+    Everything(Box<Index>, Revision),
 }
 
 impl Entries {
@@ -103,9 +103,10 @@ impl Entries {
                 ChangeKind::WITH_EVENTS.into_iter().map(|kind| tx.last_event(kind)).collect();
             Ok((fill(tx)?, last?))
         };
-        let ((index, position), last) = self.store.read("registration_entry.list", read).await?;
+        let ((mut index, position), last) = self.store.read("registration_entry.list", read).await?;
         let mut known = self.known.write();
         forwards(known.position, position)?;
+        index.remember(&mut known.index);
         let checked = match known.position == position && events == last {
             false => Checked::MovedOn,
             true if known.index.hash() == index.hash() => Checked::Same,
@@ -143,9 +144,10 @@ impl Entries {
         let since = self.store.read_stale("registration_entry_event.list", written, changes).await?;
         let mut known = self.known.write();
         match since {
-            Since::Everything(index, position) => {
+            Since::Everything(mut index, position) => {
                 forwards(known.position, position)?;
-                *known = Known { index, position };
+                index.remember(&mut known.index);
+                *known = Known { index: *index, position };
             }
             Since::Changes(changes, position) => {
                 for change in changes {
@@ -202,7 +204,7 @@ fn changes_since(tx: &mut dyn ReadTx, after: Revision) -> Result<Since, StoreErr
     let missed = tx.oldest_revision()?.0 > after.0 + 1;
     if missed || log.len() >= MAX_CHANGES {
         let (index, revision) = fill(tx)?;
-        return Ok(Since::Everything(index, revision));
+        return Ok(Since::Everything(Box::new(index), revision));
     }
     let revision = log.last().map_or(after, |change| change.revision);
     let mut changes = Vec::with_capacity(log.len());

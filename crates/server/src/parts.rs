@@ -6,6 +6,7 @@ use std::time::Duration;
 use steeple_audit::Audit;
 use steeple_clock::Clock;
 use steeple_plugin::{BundlePublisher, KeyManager, NodeAttestor, Notifier, UpstreamAuthority};
+use steeple_sinks::State;
 use steeple_store::Store;
 use steeple_telemetry::Level;
 use tonic::Code;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub notifiers: Vec<Arc<dyn Notifier>>,
     /// Where events are recorded.
     pub audit: Audit,
+    /// The sinks that are fed from there, of which metrics tell how they are doing.
+    pub audit_sinks: Vec<Arc<State>>,
     /// The process log.
     pub log: Arc<dyn LogControl>,
     /// Where calls are counted.

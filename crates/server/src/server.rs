@@ -38,6 +38,7 @@ use crate::identity::ServerTls;
 use crate::jobs::{self, FollowChanges, Ingredients, RotateAuthorities};
 use crate::joins::RecentJoins;
 use crate::metrics::KeptAuthorities;
+use crate::native::{Measures, observe};
 use crate::parts::{CallMetrics, Parts};
 use crate::publishing::Publishing;
 use crate::states::States;
@@ -128,6 +129,9 @@ impl Server {
     pub async fn new(settings: Settings, parts: Parts) -> Result<Self, ServerError> {
         let Parts { host, clock, store, key_manager, upstream_authority, node_attestors, audit, log, metrics, .. } =
             parts;
+        let measures = Measures::new(settings.prometheus.is_some());
+        let sinks = parts.audit_sinks;
+        let audit = measures.audited(&audit, &clock);
         let publishing =
             Publishing::new(parts.bundle_publishers, parts.notifiers, &store, &settings.trust_domain, &clock);
         let authorities = DatastoreAuthorities {
@@ -181,10 +185,12 @@ impl Server {
             store,
             entries,
             audit,
+            sinks,
             federation,
             attestors,
             log,
             metrics,
+            measures,
         });
         let place = tcp.local_addr().unwrap_or(core.settings.bind_address);
         let states = States::new(Uuid::new_v4().to_string(), format!("{host} {place}"));
@@ -326,14 +332,16 @@ impl Server {
                 warn!(subsystem_name = "telemetry", "{REMOTE_METRICS}");
             }
             info!(host, port = address.port(), subsystem_name = "telemetry", "Starting prometheus exporter");
-            let metrics = Arc::clone(&self.core.metrics);
+            let core = Arc::clone(&self.core);
             let handler = move |_: &str| web::Answer {
                 status: http::StatusCode::OK,
                 content_type: "text/plain; version=0.0.4; charset=utf-8",
-                body: metrics.render(),
+                body: core.metrics.render() + &core.measures.render(),
             };
             let serve = web::serve(listener, Arc::new(handler), shutdown.clone());
             supervisor.spawn("metrics listener", OnExit::StopProcess, serve);
+            let observe = observe(Arc::clone(&self.core), self.rotation.subscribe(), shutdown.clone());
+            supervisor.spawn("observe", OnExit::StopProcess, observe);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod level;
 mod log;
 mod logrus;
 mod metrics;
+pub mod native;
 mod rpc;
 
 pub use self::filter::MetricFilter;

@@ -61,6 +61,14 @@ pub(crate) fn texts(
     Ok((cgroup, move || read(&process.join("mountinfo"))))
 }
 
+/// The PIDs of all processes under `root`, in order.
+pub(crate) fn pids(root: &Path) -> io::Result<Vec<u32>> {
+    let entries = std::fs::read_dir(root.join("proc"))?;
+    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
 /// A process that is gone reads as empty: it is no container's.
 fn read(path: &Path) -> Result<String, LocatorError> {
     match std::fs::read_to_string(path) {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use steeple_clock::Clock;
-use steeple_plugin::{ErrorClass, PluginError, WorkloadAttestor};
+use steeple_plugin::{ErrorClass, Occupant, Place, PluginError, WorkloadAttestor};
 use steeple_types::Selector;
 
 use self::daemon::{Container, Daemon, DaemonError};
 use self::locator::Engine;
-use crate::KIND;
+use crate::{KIND, container};
 
 const NAME: &str = "docker";
 /// A container can be running a moment before its daemon knows it.
@@ -119,6 +119,18 @@ impl WorkloadAttestor for Docker {
             }
         }
         Ok(crate::selectors(NAME, values))
+    }
+
+    async fn find(&self, place: &Place) -> Result<Option<Occupant>, PluginError> {
+        let Place::Container(id) = place else { return Ok(None) };
+        let root = &self.config.root;
+        let mut pids =
+            container::pids(root).map_err(|error| crate::internal(NAME, format!("{}: {error}", root.display())))?;
+        // Processes come and go meanwhile, and those of conflicting cgroups are nobody's.
+        pids.retain(|pid| {
+            locator::locate(root, *pid).ok().flatten().is_some_and(|found| found.container_id.starts_with(id.as_str()))
+        });
+        crate::found(NAME, &format!("container {id}"), pids)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The pods of the node are watched at the API server where that is permitted, so that a call costs no request. What
 //! isn't known that way, the node's kubelet is asked for.
 
+mod find;
 mod follow;
 mod index;
 mod list;
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use steeple_clock::Clock;
 use steeple_k8s::ApiServer;
 use steeple_k8s::kubelet::Kubelet;
-use steeple_plugin::{ErrorClass, MountedPod, PluginError, WorkloadAttestor};
+use steeple_plugin::{ErrorClass, MountedPod, Occupant, Place, PluginError, WorkloadAttestor};
 use steeple_runtime::Shutdown;
 use steeple_types::Selector;
 use tokio::sync::watch;
@@ -214,6 +215,10 @@ impl WorkloadAttestor for K8s {
 
     async fn attest_pod(&self, pod: &MountedPod) -> Result<Vec<Selector>, PluginError> {
         self.selectors(&Wanted::Pod(pod)).await
+    }
+
+    async fn find(&self, place: &Place) -> Result<Option<Occupant>, PluginError> {
+        self.occupant(place).await
     }
 
     async fn follow(&self, shutdown: &Shutdown) {

@@ -8,7 +8,7 @@ pub mod k8s;
 pub mod systemd;
 pub mod unix;
 
-use steeple_plugin::{ErrorClass, PluginError};
+use steeple_plugin::{ErrorClass, Occupant, PluginError};
 use steeple_types::Selector;
 
 use self::container::LocatorError;
@@ -24,6 +24,15 @@ pub fn container_and_pod_of(cgroup: &str, mountinfo: &str) -> Result<Option<(Str
     let found = container::located(cgroup, || Ok(mountinfo.to_owned()), container::Look::ContainersAndPods);
     let found = found.map_err(|error| error.to_string())?.map(|found| found.container);
     Ok(found.map(|container| (container.id, container.pod_uid)))
+}
+
+/// What was found of the processes in a place.
+fn found(name: &str, place: &str, pids: Vec<u32>) -> Result<Option<Occupant>, PluginError> {
+    if pids.is_empty() {
+        let text = format!("no process of {place} can be seen on this node; the agent sees others only with hostPID");
+        return Err(PluginError::new(KIND, name, ErrorClass::NotFound, text));
+    }
+    Ok(Some(Occupant::Processes(pids)))
 }
 
 fn internal(name: &str, message: impl Into<String>) -> PluginError {

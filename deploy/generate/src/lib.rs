@@ -1,6 +1,7 @@
 //! What is deployed comes from one place each: permissions from the code that asks, manifests from the chart.
 
 mod crds;
+pub mod monitoring;
 mod rbac;
 mod render;
 
@@ -33,6 +34,7 @@ pub fn chart_files() -> Result<Files> {
         chart.join("files/admission-policy.yaml"),
         format!("# Written by `cargo xtask manifests` from the code.\n{policy}"),
     );
+    files.extend(monitoring::files()?);
     Ok(files)
 }
 

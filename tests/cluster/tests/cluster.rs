@@ -8,6 +8,8 @@ mod cert_manager;
 mod csi;
 #[path = "cluster/differential.rs"]
 mod differential;
+#[path = "cluster/explain.rs"]
+mod explain;
 #[path = "cluster/fifty.rs"]
 mod fifty;
 #[path = "cluster/forgery.rs"]

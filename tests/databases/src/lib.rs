@@ -10,7 +10,7 @@ mod postgres;
 mod session;
 
 pub use mariadb::MariaDb;
-pub use peer::{missing, path};
+pub use peer::{GRAFANA_SDK, missing, path};
 pub use pki::{Identity, Pki};
 pub use postgres::Postgres;
 pub use session::Session;

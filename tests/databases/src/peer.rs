@@ -1,12 +1,20 @@
-//! The programs that tests need, from Debian's packages.
+//! The programs that tests need, from Debian's packages; of Python's packages the interpreter that has them.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+/// Grafana's own classes of dashboards, for Python.
+pub const GRAFANA_SDK: &str = "grafana-sdk";
+
 /// A program on `PATH`, in Debian's folders, or where Debian puts PostgreSQL's.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    if name == GRAFANA_SDK {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/peers");
+        let cache = std::env::var_os("STEEPLE_PEERS").map_or(here, PathBuf::from);
+        return Some(cache.join(name).join("bin/python")).filter(|path| path.is_file());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
     postgres()

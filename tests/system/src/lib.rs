@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod dev;
+pub mod explain;
 pub mod forced;
 pub mod golden;
 pub mod http;
@@ -11,4 +12,5 @@ pub mod mask;
 pub mod mounts;
 pub mod pair;
 pub mod party;
+pub mod receiver;
 pub mod rig;

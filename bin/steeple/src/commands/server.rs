@@ -13,6 +13,8 @@ mod token;
 mod upstream_authority;
 mod x509;
 
+pub(super) use parse::selector;
+
 use super::call::Command;
 use super::dispatch::{Kind, Row};
 use super::logger;

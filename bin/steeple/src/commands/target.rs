@@ -10,9 +10,9 @@ use super::env::Env;
 use super::failure::Failure;
 use super::goflag::FlagSet;
 
-const SERVER_API: &str = "/tmp/spire-server/private/api.sock";
+pub(super) const SERVER_API: &str = "/tmp/spire-server/private/api.sock";
 const WORKLOAD_API: &str = "/tmp/spire-agent/public/api.sock";
-const AGENT_ADMIN: &str = "/tmp/spire-agent/private/admin.sock";
+pub(super) const AGENT_ADMIN: &str = "/tmp/spire-agent/private/admin.sock";
 const SERVER_TEMPLATE: &str = "SPIRE_SERVER_PRIVATE_SOCKET_TEMPLATE";
 const AGENT_TEMPLATE: &str = "SPIRE_AGENT_PUBLIC_SOCKET_TEMPLATE";
 

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use steeple_audit::{Actor, Audit, EventKind, LogRecorder};
 use steeple_clock::Clock;
 use steeple_server::config::ServerConfig;
+use steeple_sinks::{Feed, State};
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::server::make_data_dir;
@@ -22,7 +25,12 @@ pub(super) struct Trail {
 struct Written {
     trail: steeple_audit::Trail,
     thread: JoinHandle<()>,
+    sinks: Vec<Arc<State>>,
+    feeds: JoinSet<()>,
 }
+
+/// How long sinks have at the end for what they have not delivered; the rest is delivered after the next start.
+const DRAIN: Duration = Duration::from_secs(5);
 
 impl Trail {
     /// Opens the trail that the configuration names, with the start as its first record; without one, events go to the log.
@@ -33,10 +41,11 @@ impl Trail {
                 make_data_dir(config)?;
                 let (trail, writer) =
                     steeple_audit::Trail::open(settings.clone(), clock.clone()).context("audit trail")?;
+                let (sinks, feeds) = feed(config, &trail, clock)?;
                 let runtime = tokio::runtime::Handle::current();
                 let thread = std::thread::Builder::new().name("audit".to_owned());
                 let thread = thread.spawn(move || writer.run(&runtime)).context("the audit trail's thread")?;
-                (Audit::new(Arc::new(trail.clone())), Some(Written { trail, thread }))
+                (Audit::new(Arc::new(trail.clone())), Some(Written { trail, thread, sinks, feeds }))
             }
         };
         let started = EventKind::ServerStarted { version: SPIRE_VERSION, configuration_digest: config.digest.clone() };
@@ -49,15 +58,44 @@ impl Trail {
         self.audit.clone()
     }
 
+    /// Where records go besides.
+    pub(super) fn sinks(&self) -> Vec<Arc<State>> {
+        self.written.as_ref().map(|written| written.sinks.clone()).unwrap_or_default()
+    }
+
     /// Records the end, and waits until all is written.
     pub(super) async fn end(self, clock: &Clock) {
         if let Err(error) = self.audit.record(clock.now(), Actor::Server, EventKind::ServerStopped).await {
             warn!(%error, "The end is not in the audit trail");
         }
-        if let Some(Written { trail, thread }) = self.written {
+        if let Some(Written { trail, thread, sinks, mut feeds }) = self.written {
             trail.end().await;
             // A thread that panicked has told so.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            let drained = clock.timeout(DRAIN, async { while feeds.join_next().await.is_some() {} }).await;
+            for sink in sinks.iter().filter(|_| drained.is_err()) {
+                let records = sink.report(clock.now()).waiting;
+                if records > 0 {
+                    warn!(sink = sink.name(), records, "The audit sink gets its last records after the next start");
+                }
+            }
         }
     }
+}
+
+/// Starts a feed for each sink.
+fn feed(
+    config: &ServerConfig,
+    trail: &steeple_audit::Trail,
+    clock: &Clock,
+) -> anyhow::Result<(Vec<Arc<State>>, JoinSet<()>)> {
+    let folder = config.data_dir.join("audit_sinks");
+    let (mut states, mut feeds) = (Vec::new(), JoinSet::new());
+    for settings in &config.audit_sinks {
+        let feed = Feed::new(settings, trail.follower(), &folder, clock.clone());
+        let feed = feed.map_err(anyhow::Error::msg).context("audit trail")?;
+        states.push(feed.state());
+        feeds.spawn(feed.run());
+    }
+    Ok((states, feeds))
 }

@@ -12,6 +12,7 @@ use steeple_keys::KeyCall;
 use steeple_runtime::{Shutdown, Signals};
 use steeple_server::config::{self, ServerConfig};
 use steeple_server::{CallMetrics, LogControl, Parts, Row, Server};
+use steeple_sinks::State;
 use steeple_store::{ErrorClass, Store};
 use steeple_store_sql::SqlBackend;
 use steeple_telemetry::{Level, Log, Metrics, label};
@@ -129,7 +130,7 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
         let signals = Signals::listen()?;
         let serve = async {
             let trail = Trail::begin(config, &clock).await?;
-            let server = start(config, clock.clone(), log.clone(), trail.audit()).await?;
+            let server = start(config, clock.clone(), log.clone(), (trail.audit(), trail.sinks())).await?;
             notify_ready(variables);
             let ended = server.run(shutdown.clone()).await;
             trail.end(&clock).await;
@@ -148,7 +149,12 @@ fn run(config: &ServerConfig, variables: &BTreeMap<String, String>) -> anyhow::R
 }
 
 /// Makes a server of a configuration: the one place where its parts come together.
-pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log, audit: Audit) -> anyhow::Result<Server> {
+pub(super) async fn start(
+    config: &ServerConfig,
+    clock: Clock,
+    log: Log,
+    (audit, audit_sinks): (Audit, Vec<Arc<State>>),
+) -> anyhow::Result<Server> {
     let trust_domain = &config.settings.trust_domain;
     let blocks: &[PluginBlock] = &config.plugins;
     let admin_ids = &config.settings.admin_ids;
@@ -194,6 +200,7 @@ pub(super) async fn start(config: &ServerConfig, clock: Clock, log: Log, audit: 
         bundle_publishers: choose::bundle_publishers(blocks).await?,
         notifiers: choose::notifiers(blocks, &clock)?,
         audit,
+        audit_sinks,
         log: Arc::new(ProcessLog(log)),
         metrics: Arc::new(ServerMetrics { metrics, started: clock.monotonic(), clock: clock.clone() }),
         store,

@@ -14,9 +14,9 @@ use steeple_client::code_of;
 use steeple_net::at_end;
 use steeple_plugin::MountedPod;
 use steeple_policy::{Availability, method};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tower::Service;
 
 use super::table::{Callers, Row, TABLE};
@@ -97,6 +97,9 @@ impl Service<Request<Body>> for Gate {
                 Err(status) => status.into_http(),
             };
             Ok(at_end(response, move |status| {
+                if status.code() == Code::PermissionDenied {
+                    core.measures.denied();
+                }
                 if core.metrics.are_on() {
                     let elapsed = core.clock.monotonic().saturating_sub(began);
                     core.metrics.call(&row.metric(), code_of(status.code()), elapsed);

@@ -59,6 +59,7 @@ impl Row {
             "grpc.health.v1.Health" => "Health",
             "spire.api.agent.delegatedidentity.v1.DelegatedIdentity" => "DelegatedIdentity",
             "spire.api.agent.logger.v1.Logger" => "spire.api.agent.Logger",
+            "steeple.agent.explain.v1.Explain" => "Explain",
             "steeple.agent.podsockets.v1.PodSockets" => "PodSockets",
             service => service,
         };
@@ -110,6 +111,8 @@ pub const TABLE: &[Row] = &[
     row("/spire.api.agent.logger.v1.Logger/SetLogLevel", Operator, Change),
     row("/spire.api.agent.logger.v1.Logger/ResetLogLevel", Operator, Change),
 
+    row("/steeple.agent.explain.v1.Explain/Explain", Operator, Read),
+
     row("/steeple.agent.podsockets.v1.PodSockets/OpenPodSocket", Driver, Change),
     row("/steeple.agent.podsockets.v1.PodSockets/ClosePodSocket", Driver, Change),
     row("/steeple.agent.podsockets.v1.PodSockets/RetainPodSockets", Driver, Change),
@@ -143,7 +146,10 @@ mod tests {
         for file in set.file {
             let package = file.package().to_owned();
             // What the server offers, and the CSI driver.
-            if ["spire.api.server.", "csi.", "pluginregistration"].iter().any(|other| package.starts_with(other)) {
+            if ["spire.api.server.", "steeple.server.", "csi.", "pluginregistration"]
+                .iter()
+                .any(|other| package.starts_with(other))
+            {
                 continue;
             }
             for service in &file.service {

@@ -9,14 +9,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use steeple_explain::RefusalReason;
 use steeple_proto::workload as pb;
 use steeple_types::Selector;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::core::{Caller, Core, caller};
+use crate::refusals::referred;
 use crate::svid::Identity;
+use crate::workload::Known;
 
 pub(super) struct Service(pub(super) Arc<Core>);
 
@@ -26,6 +29,9 @@ const SERVICE: &str = "WorkloadAPI";
 /// A call, as the log tells of it.
 #[derive(Clone)]
 struct Call {
+    core: Arc<Core>,
+    caller: Caller,
+    known: Arc<Known>,
     method: &'static str,
     /// The process that calls, where it counts.
     pid: Option<u32>,
@@ -36,30 +42,43 @@ struct Call {
 }
 
 impl Call {
-    fn of<T>(method: &'static str, request: &Request<T>, selectors: &[Selector], core: &Core) -> Result<Self, Status> {
-        let (pid, pod_uid) = match caller(request)? {
+    fn of<T>(method: &'static str, request: &Request<T>, known: Known, core: &Arc<Core>) -> Result<Self, Status> {
+        let caller = caller(request)?;
+        let (pid, pod_uid) = match &caller {
             Caller::Process(peer) => (Some(peer.process.pid()), None),
             Caller::Pod(pod) => (None, Some(pod.uid.clone())),
         };
-        Ok(Self { method, pid, pod_uid, selectors: loggable(selectors, &core.settings.log_selectors) })
+        let selectors = loggable(&known.selectors, &core.settings.log_selectors);
+        Ok(Self { core: Arc::clone(core), caller, known: Arc::new(known), method, pid, pod_uid, selectors })
     }
 
-    /// Tells of a caller who has no identity.
-    fn refused(&self, status: &Status) {
-        let Self { method, pid, pod_uid, selectors } = self;
+    /// Tells of a caller who has no identity, under a reference that the answer has too.
+    fn refused(&self, reason: RefusalReason, status: Status) -> Status {
+        let Self { core, caller, known, method, pid, pod_uid, selectors } = self;
+        let reference = core.refuse(caller, method, known, reason, &status);
         if status.code() == Code::PermissionDenied {
             let (registered, service) = (false, SERVICE);
             error!(
                 method,
                 pid,
                 pod_uid,
+                reference,
                 registered,
                 selectors,
                 service,
                 subsystem_name = "endpoints",
                 "No identity issued"
             );
+        } else {
+            let error = status.message();
+            error!(error, method, pid, pod_uid, reference, subsystem_name = "endpoints", "Could not fetch JWT-SVID");
         }
+        referred(status, &reference)
+    }
+
+    /// The caller has no identity at all.
+    fn without_identity(&self, status: Status) -> Status {
+        self.refused(RefusalReason::NoIdentity, status)
     }
 }
 
@@ -67,9 +86,20 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
     /// Checks the header that keeps browsers and the like out (Workload API, section 6.1), and attests the caller.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<Vec<Selector>, Status> {
-        check_header(header(request))?;
-        self.0.selectors(request).await
+    async fn call<T>(&self, method: &'static str, request: &Request<T>) -> Result<Call, Status> {
+        self.check_header(method, request)?;
+        Call::of(method, request, self.0.known(request).await?, &self.0)
+    }
+
+    /// Checks the header, and remembers who called without it.
+    fn check_header<T>(&self, method: &'static str, request: &Request<T>) -> Result<(), Status> {
+        check_header(header(request)).map_err(|status| {
+            let Ok(caller) = caller(request) else { return status };
+            let reference = self.0.refuse(&caller, method, &Known::default(), RefusalReason::NoHeader, &status);
+            let said = status.message();
+            debug!(method, reference, subsystem_name = "endpoints", "Call is refused: {said}");
+            referred(status, &reference)
+        })
     }
 }
 
@@ -132,52 +162,46 @@ impl pb::spiffe_workload_api_server::SpiffeWorkloadApi for Service {
         &self,
         request: Request<pb::X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
-        let selectors = self.caller(&request).await?;
-        let call = Call::of("FetchX509SVID", &request, &selectors, &self.0)?;
-        fetch_x509_svid::handle(&self.0, call.clone(), selectors)
-            .inspect_err(|status| call.refused(status))
-            .map(Response::new)
+        let call = self.call("FetchX509SVID", &request).await?;
+        fetch_x509_svid::handle(&self.0, call).map(Response::new)
     }
 
     async fn fetch_x509_bundles(
         &self,
         request: Request<pb::X509BundlesRequest>,
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
-        let selectors = self.caller(&request).await?;
-        let call = Call::of("FetchX509Bundles", &request, &selectors, &self.0)?;
-        bundles::x509(&self.0, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
+        let call = self.call("FetchX509Bundles", &request).await?;
+        let answers = bundles::x509(&self.0, call.known.selectors.clone());
+        answers.map_err(|status| call.without_identity(status)).map(Response::new)
     }
 
     async fn fetch_jwtsvid(
         &self,
         request: Request<pb::JwtsvidRequest>,
     ) -> Result<Response<pb::JwtsvidResponse>, Status> {
-        check_header(header(&request))?;
-        let selectors = if request.get_ref().audience.is_empty() {
+        self.check_header("FetchJWTSVID", &request)?;
+        if request.get_ref().audience.is_empty() {
             return Err(Status::invalid_argument("audience must be specified"));
-        } else {
-            self.0.selectors(&request).await?
-        };
-        let call = Call::of("FetchJWTSVID", &request, &selectors, &self.0)?;
-        let answer = fetch_jwt_svid::handle(&self.0, &call, &selectors, request.get_ref()).await;
-        answer.inspect_err(|status| call.refused(status)).map(Response::new)
+        }
+        let call = self.call("FetchJWTSVID", &request).await?;
+        fetch_jwt_svid::handle(&self.0, &call, request.get_ref()).await.map(Response::new)
     }
 
     async fn fetch_jwt_bundles(
         &self,
         request: Request<pb::JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
-        let selectors = self.caller(&request).await?;
-        let call = Call::of("FetchJWTBundles", &request, &selectors, &self.0)?;
-        bundles::jwt(&self.0, selectors).inspect_err(|status| call.refused(status)).map(Response::new)
+        let call = self.call("FetchJWTBundles", &request).await?;
+        let answers = bundles::jwt(&self.0, call.known.selectors.clone());
+        answers.map_err(|status| call.without_identity(status)).map(Response::new)
     }
 
     async fn validate_jwtsvid(
         &self,
         request: Request<pb::ValidateJwtsvidRequest>,
     ) -> Result<Response<pb::ValidateJwtsvidResponse>, Status> {
-        let selectors = self.caller(&request).await?;
-        validate_jwt_svid::handle(&self.0, &selectors, request.get_ref()).map(Response::new)
+        let call = self.call("ValidateJWTSVID", &request).await?;
+        validate_jwt_svid::handle(&self.0, &call.known.selectors, request.get_ref()).map(Response::new)
     }
 
     async fn fetch_witsvid(

@@ -62,7 +62,7 @@ pub(super) const AGENT: &[&str] = &[
     "x509_svid_cache_max_size",
 ];
 
-const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks", "pod_sockets"];
+const ROOT: &[&str] = &["agent", "plugins", "telemetry", "health_checks", "pod_sockets", "explain"];
 const POD_SOCKETS: &[&str] = &["directory"];
 
 /// Refuses keys that nobody knows, in the blocks in which SPIRE does.
@@ -70,10 +70,11 @@ pub(super) fn check_unknown<'a>(root: &Block<'a>, agent: &Block<'a>) -> Result<(
     let pod_sockets = root.block("pod_sockets")?;
     let limits = agent.block("experimental")?.unwrap_or_default().block("ratelimit")?;
     let limit_keys: Vec<&str> = table::limits().map(|(key, _)| key).collect();
-    let blocks: [Known<'_>; 4] = [
+    let blocks: [Known<'_>; 5] = [
         ("top-level", Some(root.clone()), ROOT),
         ("agent", Some(agent.clone()), AGENT),
         ("pod_sockets", pod_sockets, POD_SOCKETS),
+        ("explain", root.block("explain")?, &["redact"]),
         ("ratelimit", limits, &limit_keys),
     ];
     refuse_unknown(root, blocks)

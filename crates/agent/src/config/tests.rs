@@ -406,3 +406,14 @@ fn sockets_of_pods_are_read_from_a_block_of_their_own() {
         assert!(refused.contains(text), "{refused}");
     }
 }
+
+#[test]
+fn what_operators_are_not_told_is_read() {
+    let with = |block: &str| read(&format!("agent {{\n{NEEDED}insecure_bootstrap = true\n}}\n{PLUGINS}\n{block}"), &[]);
+    let redact = |block: &str| with(block).unwrap().settings.explain_redact;
+    assert_eq!((redact(""), redact("explain {}")), (Redact::Values, Redact::Values));
+    assert_eq!(redact("explain { redact = \"none\" }"), Redact::None);
+    let refused = with("explain { redact = \"some\" }").unwrap_err().to_string();
+    assert!(refused.contains("explain.redact \"some\" is none of none, values and all"), "{refused}");
+    assert!(with("explain { hide = \"all\" }").unwrap_err().to_string().contains("unknown configuration"));
+}

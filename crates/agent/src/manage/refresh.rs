@@ -26,6 +26,7 @@ impl Manager {
         let outcome = self.fetch().await;
         let elapsed = self.core.clock.monotonic().saturating_sub(began);
         self.core.metrics.call("manager_sync_fetch_entries_updates", code_of(&outcome), elapsed);
+        self.core.measures.synchronised(outcome.is_ok(), elapsed);
         outcome
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use steeple_crypto::verify::leads_to;
 use steeple_crypto::x509::Certificate;
+use steeple_explain::Trouble;
 use steeple_types::{Bundle, Entry, EntryId, Selector, TrustDomain};
 use tokio::sync::watch;
 use tracing::debug;
@@ -87,6 +88,8 @@ pub(crate) struct Cache {
     demand: Mutex<HashMap<EntryId, Demand>>,
     /// Entries whose SVIDs come from a tainted authority: they are given until they are replaced, as soon as possible.
     tainted: Mutex<HashSet<EntryId>>,
+    /// Why the server signed no SVID for an entry.
+    refused: Mutex<HashMap<EntryId, Trouble>>,
     tick: AtomicU64,
     /// Wakes the sync loop when somebody waits for an SVID that is not there.
     wanted: tokio::sync::Notify,
@@ -107,6 +110,7 @@ impl Cache {
             limit,
             demand: Mutex::default(),
             tainted: Mutex::default(),
+            refused: Mutex::default(),
             tick: AtomicU64::new(1),
             wanted: tokio::sync::Notify::new(),
         }
@@ -160,6 +164,19 @@ impl Cache {
         count
     }
 
+    /// Says why the server signed no SVID for an entry.
+    pub(crate) fn refuse(&self, id: &EntryId, trouble: Trouble) {
+        let snapshot = self.snapshot();
+        let mut refused = self.refused.lock();
+        refused.retain(|id, _| snapshot.identities.contains_key(id));
+        refused.insert(id.clone(), trouble);
+    }
+
+    /// Why the server signed no SVID for an entry, unless it has since.
+    pub(crate) fn refusal(&self, id: &EntryId) -> Option<Trouble> {
+        self.refused.lock().get(id).cloned()
+    }
+
     /// Whether the SVID of an entry comes from a tainted authority.
     pub(crate) fn is_tainted(&self, id: &EntryId) -> bool {
         self.tainted.lock().contains(id)
@@ -179,6 +196,7 @@ impl Cache {
     /// Puts renewed SVIDs in their places, and drops those that have expired or are kept by nobody.
     pub(crate) fn put(&self, renewed: Vec<(EntryId, X509Identity)>, now: Timestamp) {
         let kept = self.kept();
+        self.refused.lock().retain(|id, _| renewed.iter().all(|(renewed, _)| renewed != id));
         self.tainted.lock().retain(|id| kept.contains(id) && renewed.iter().all(|(renewed, _)| renewed != id));
         self.state.send_if_modified(|state| {
             let dead = |(id, identity): (&EntryId, &Identity)| {

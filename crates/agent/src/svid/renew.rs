@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use steeple_crypto::keys::{KeyType, PrivateKey};
 use steeple_crypto::random;
 use steeple_crypto::x509::{Certificate, Name, self_signed_csr};
+use steeple_explain::Trouble;
 use steeple_proto::spire::api::server::svid::v1 as pb;
 use steeple_proto::spire::api::server::svid::v1::svid_client::SvidClient;
 use steeple_telemetry::Metrics;
@@ -53,7 +54,8 @@ pub(crate) async fn renew_svids(
     while !rest.is_empty() {
         let size = (*batch).clamp(1, BATCH).min(rest.len());
         let entries: Vec<Arc<Entry>> = rest.drain(..size).collect();
-        match renew(channel.clone(), &entries, how.key_type).await {
+        let refuse = |id: &EntryId, text: &str| cache.refuse(id, Trouble { at: now, text: text.to_owned() });
+        match renew(channel.clone(), &entries, how.key_type, refuse).await {
             Ok(renewed) => {
                 if renewed.len() < entries.len() {
                     refused = Some(Status::unavailable("the server issued no SVID for some entries"));
@@ -154,6 +156,7 @@ async fn renew(
     channel: Channel,
     entries: &[Arc<Entry>],
     key_type: KeyType,
+    refuse: impl Fn(&EntryId, &str),
 ) -> Result<Vec<(EntryId, X509Identity)>, Status> {
     let mut keys = Vec::with_capacity(entries.len());
     let mut params = Vec::with_capacity(entries.len());
@@ -171,10 +174,12 @@ async fn renew(
         let status = result.status.unwrap_or_default();
         if status.code != i32::from(Code::Ok) {
             error!(entry_id = %entry.id, status_code = status.code, status_message = status.message, "Failed to fetch SVID");
+            refuse(&entry.id, &status.message);
             continue;
         }
         let Some(identity) = result.svid.and_then(|svid| identity(svid.cert_chain, &key, entry)) else {
             error!(entry_id = %entry.id, "The server's answer holds no SVID for the entry and key");
+            refuse(&entry.id, "its answer holds no SVID for the entry and key");
             continue;
         };
         renewed.push((entry.id.clone(), identity));

@@ -45,6 +45,8 @@ pub(crate) struct Bench {
     pub(crate) server: TestServer,
     pub(crate) settings: Settings,
     pub(crate) labels: Arc<Labels>,
+    /// Workload attestors in the place of `labels`.
+    pub(crate) attestors: Vec<Arc<dyn WorkloadAttestor>>,
     pub(crate) attestor: Arc<dyn AgentNodeAttestor>,
     pub(crate) metrics: Metrics,
     log: Log,
@@ -122,13 +124,18 @@ impl Bench {
 
     /// A server, and an agent that was not started.
     pub(crate) async fn without_agent() -> Self {
+        Self::without_agent_on(|_| {}).await
+    }
+
+    /// The same on a server with settings changed.
+    pub(crate) async fn without_agent_on(change: impl FnOnce(&mut steeple_server::Settings)) -> Self {
         let (clock, hand) = Clock::manual(START.parse().unwrap());
         let folder = tempfile::Builder::new().prefix("sa-").tempdir().unwrap();
         let file = Some(folder.path().join("log"));
         let config = LogConfig { level: Level::Debug, format: Format::Text, file, source_location: false };
         let (log, subscriber) = Log::new(&config, clock.clone()).unwrap();
         let logging = tracing::subscriber::set_default(subscriber);
-        let server = TestServer::start(folder.path(), clock.clone()).await;
+        let server = TestServer::start(folder.path(), clock.clone(), change).await;
         let wire = Wire::new().await;
         wire.lay(server.address);
         let bundle = folder.path().join("bundle.pem");
@@ -144,6 +151,7 @@ impl Bench {
             server,
             settings,
             labels,
+            attestors: Vec::new(),
             attestor,
             metrics,
             log,
@@ -151,6 +159,20 @@ impl Bench {
             folder,
             _logging: logging,
         }
+    }
+
+    /// Has another agent attest by `token`, and ends it; then the own agent goes on.
+    pub(crate) async fn join_another(&mut self, token: &str) {
+        self.stop().await;
+        let own = (self.settings.data_dir.clone(), Arc::clone(&self.attestor));
+        let other = self.folder().join("another");
+        std::fs::create_dir(&other).unwrap();
+        self.settings.data_dir = other;
+        self.attestor = Arc::new(JoinTokenAgent::new(token.to_owned()));
+        self.start().await;
+        self.stop().await;
+        (self.settings.data_dir, self.attestor) = own;
+        self.start().await;
     }
 
     /// Makes the agent attest by a new join token.
@@ -182,7 +204,11 @@ impl Bench {
             clock: self.clock.clone(),
             key_manager: Arc::new(DiskKeys::open(self.settings.data_dir.join("keys.json")).unwrap()),
             node_attestor: Arc::clone(&self.attestor),
-            workload_attestors: vec![self.labels.clone()],
+            workload_attestors: if self.attestors.is_empty() {
+                vec![self.labels.clone()]
+            } else {
+                self.attestors.clone()
+            },
             log: self.log.clone(),
             metrics: self.metrics.clone(),
         }
@@ -421,6 +447,7 @@ fn settings(folder: &TempDir, port: u16, bundle: PathBuf) -> Settings {
         jwt_svid_cache_hit_timeout: Duration::from_secs(30),
         workload_limits: BTreeMap::new(),
         log_selectors: Vec::new(),
+        explain_redact: steeple_agent::Redact::Values,
         key_exchange: KeyExchange::Any,
         allow_unauthenticated_verifiers: false,
         allowed_foreign_jwt_claims: Vec::new(),

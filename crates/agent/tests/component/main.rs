@@ -17,6 +17,7 @@ mod bootstrap;
 mod bundles;
 mod denials;
 mod entries;
+mod explain;
 mod health;
 mod jwt_svids;
 mod limits;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -32,6 +33,7 @@ use crate::nodes::Believing;
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) counted: Arc<Counted>,
+    trail: Arc<NoTrail>,
     apis: Box<dyn Fn() -> Operator>,
     shutdown: Shutdown,
     task: JoinHandle<()>,
@@ -71,12 +73,16 @@ impl CallMetrics for Counted {
     }
 }
 
-struct NoAudit;
+/// An audit trail that keeps nothing, and can be full.
+#[derive(Default)]
+struct NoTrail {
+    is_full: AtomicBool,
+}
 
 #[async_trait::async_trait]
-impl Recorder for NoAudit {
+impl Recorder for NoTrail {
     async fn record(&self, _event: &Event) -> Result<(), AuditError> {
-        Ok(())
+        if self.is_full.load(Ordering::Relaxed) { Err(AuditError("the disk is full".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -95,16 +101,22 @@ impl LogControl for FixedLog {
 }
 
 impl TestServer {
-    pub(crate) async fn start(folder: &Path, clock: Clock) -> Self {
-        Self::start_as(folder, clock, "server", "example.org").await
+    pub(crate) async fn start(folder: &Path, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(folder, "server", "example.org");
+        change(&mut settings);
+        Self::start_with(folder, clock, "server", settings).await
     }
 
     /// A server with a state of its own under `name`.
     pub(crate) async fn start_as(folder: &Path, clock: Clock, name: &str, trust_domain: &str) -> Self {
+        Self::start_with(folder, clock, name, settings(folder, name, trust_domain)).await
+    }
+
+    async fn start_with(folder: &Path, clock: Clock, name: &str, settings: Settings) -> Self {
         let database = SqlConfig::sqlite(folder.join(format!("{name}.sqlite3")).to_str().unwrap());
         let backend = SqlBackend::open(&database, clock.clone()).unwrap();
         let store = Store::new(Arc::new(backend), clock.clone(), Arc::new(|_, _, _| {}));
-        let counted = Arc::new(Counted::default());
+        let (counted, trail) = (Arc::new(Counted::default()), Arc::new(NoTrail::default()));
         let parts = Parts {
             host: "host".to_owned(),
             clock,
@@ -114,17 +126,23 @@ impl TestServer {
             node_attestors: vec![Arc::new(JoinTokenServer), Arc::new(Believing)],
             bundle_publishers: Vec::new(),
             notifiers: Vec::new(),
-            audit: Audit::new(Arc::new(NoAudit)),
+            audit: Audit::new(trail.clone()),
+            audit_sinks: Vec::new(),
             log: Arc::new(FixedLog),
             metrics: counted.clone(),
         };
-        let server = Server::new(settings(folder, name, trust_domain), parts).await.unwrap();
+        let server = Server::new(settings, parts).await.unwrap();
         let (address, apis, shutdown) = (server.address().unwrap(), server.apis(), Shutdown::new());
         let stop = shutdown.clone();
         let task = tokio::spawn(async move { server.run(stop).await.unwrap() });
         let peer = Peer::Unix(UnixPeer::own().unwrap());
         let apis = Box::new(move || Operator(Box::new(Apis { apis: apis.clone(), peer: peer.clone() })));
-        Self { address, counted, apis, shutdown, task }
+        Self { address, counted, trail, apis, shutdown, task }
+    }
+
+    /// Has what is to be recorded refused from now on, and with it all that is to be issued.
+    pub(crate) fn refuse_records(&self) {
+        self.trail.is_full.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn operator(&self) -> Operator {
@@ -277,7 +295,9 @@ fn settings(folder: &Path, name: &str, trust_domain: &str) -> Settings {
         key_exchange: steeple_crypto::tls::KeyExchange::Any,
         following: FollowSettings::default(),
         federation: steeple_server::FederationSettings::default(),
+        explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
+        audit_directory: None,
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use steeple_clock::Clock;
 use steeple_crypto::keys::Ed25519Key;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::queue::{Asked, Queue, Waiting};
@@ -33,6 +34,8 @@ pub struct Writer {
     covered: u64,
     segment: Segment,
     queue: Queue,
+    /// How many records are durable, for those who follow.
+    durable: watch::Sender<u64>,
     /// When there must be a checkpoint, by the monotonic clock; there is nothing to cover if it is none.
     due: Option<Duration>,
     /// Whether the last group could not be written.
@@ -57,7 +60,7 @@ impl Writer {
         key: Ed25519Key,
         chain: Chain,
         tail: Tail,
-        queue: Queue,
+        (queue, durable): (Queue, watch::Sender<u64>),
     ) -> Result<Self, TrailError> {
         let now = clock.now();
         let segment = match tail.segment {
@@ -84,6 +87,7 @@ impl Writer {
             covered,
             segment,
             queue,
+            durable,
             due: None,
             is_failing: false,
         })
@@ -144,6 +148,8 @@ impl Writer {
         self.is_failing = written.is_err();
         if written.is_err() {
             (self.chain.next, self.chain.head, self.tree) = before;
+        } else {
+            self.durable.send_replace(self.chain.next);
         }
         for waiting in group {
             // Who doesn't wait any more has given up what he was about to do.

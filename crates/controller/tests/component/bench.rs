@@ -135,6 +135,7 @@ impl Bench {
             upstream_authority: None,
             node_attestors: vec![],
             audit: Audit::new(Arc::new(NoAudit)),
+            audit_sinks: Vec::new(),
             log: Arc::new(FixedLog),
             metrics: self.counted.clone(),
             bundle_publishers: vec![],
@@ -439,7 +440,9 @@ fn server_settings(socket_path: PathBuf) -> ServerSettings {
         key_exchange: steeple_crypto::tls::KeyExchange::Any,
         following: FollowSettings::default(),
         federation: steeple_server::FederationSettings::default(),
+        explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
+        audit_directory: None,
     }
 }

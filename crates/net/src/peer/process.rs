@@ -33,6 +33,15 @@ impl Process {
         Self::held(pid, pidfd_open(pid, PidfdFlags::empty())?)
     }
 
+    /// Takes hold of the process that has `pid` now.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn of_pid(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        Self::hold(pid.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no process has such a PID"))?)
+    }
+
     /// The process `pid` behind `pidfd`.
     ///
     /// # Errors

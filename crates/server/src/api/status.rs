@@ -44,6 +44,11 @@ impl Failure {
         types::Status { code: self.code.into(), message: self.message() }
     }
 
+    /// The code that callers get.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
     /// What callers read.
     pub(crate) fn message(&self) -> String {
         match &self.cause {

@@ -157,6 +157,7 @@ pub const TABLE: &[Row] = &[
     row("/steeple.server.access.v1.Access/WhoCan", Callers::ADMIN, Unlimited, Read, (A::Read, R::Binding)),
     row("/steeple.server.access.v1.Access/ListApprovals", Callers::ADMIN, Unlimited, Read, (A::Read, R::Binding)),
     row("/steeple.server.access.v1.Access/Approve", Callers::ADMIN, Unlimited, Change, (A::Approve, R::Binding)),
+    row("/steeple.server.explain.v1.Explain/ExplainEntries", Callers::ADMIN_OR_AGENT, Unlimited, Read, (A::Read, R::Entry)),
 
     row("/grpc.health.v1.Health/Check", Callers::LOCAL, Unlimited, Read, (A::Act, R::Health)),
     row("/grpc.health.v1.Health/List", Callers::LOCAL, Unlimited, Read, (A::Act, R::Health)),

@@ -9,7 +9,7 @@ use steeple_types::{SpiffeId, TrustDomain};
 
 /// Keys of the block.
 pub(super) const KEYS: &[&str] =
-    &["directory", "key_path", "max_segment_size", "max_segment_age", "checkpoint_records", "checkpoint_interval"];
+    &["directory", "key_path", "max_segment_size", "max_segment_age", "checkpoint_records", "checkpoint_interval", "sink"];
 
 /// The trail's settings, if a trail is to be kept.
 pub(super) fn read(

@@ -57,7 +57,7 @@ const SERVER: &[&str] = &[
     "trust_domain",
 ];
 
-const ROOT: &[&str] = &["server", "plugins", "telemetry", "health_checks", "access", "audit"];
+const ROOT: &[&str] = &["server", "plugins", "telemetry", "health_checks", "access", "audit", "explain"];
 const CA_SUBJECT: &[&str] = &["country", "organization", "common_name"];
 const BUNDLE_ENDPOINT: &[&str] = &["address", "port", "refresh_hint", "acme", "profile"];
 const ACME: &[&str] = &["directory_url", "domain_name", "email", "tos_accepted"];
@@ -78,6 +78,7 @@ pub(super) fn check_unknown<'a>(root: &Block<'a>, server: &Block<'a>) -> Result<
             ("bundle endpoint ACME", acme, ACME),
             ("access", root.block("access")?, super::access::KEYS),
             ("audit", root.block("audit")?, super::audit::KEYS),
+            ("explain", root.block("explain")?, &["redact"]),
         ],
     )
 }

@@ -143,7 +143,7 @@ fn audit_trail_is_read_from_a_block_of_its_own() {
         (r#"audit { directory = "/t" checkpoint_records = 0 }"#, "audit.checkpoint_records must be greater than 0"),
         (r#"audit { directory = "/t" max_segment_age = "0s" }"#, "audit.max_segment_age must be greater than 0"),
         (r#"audit { directory = "/t" max_segment_age = "day" }"#, "could not parse audit.max_segment_age \"day\""),
-        (r#"audit { directory = "/t" sink = "x" }"#, "unknown configuration detected"),
+        (r#"audit { directory = "/t" sinks = "x" }"#, "unknown configuration detected"),
     ] {
         let error = file(audit).unwrap_err().to_string();
         assert!(error.contains(said), "{audit}: {error}");
@@ -317,4 +317,14 @@ fn keys_without_effect_are_told() {
     ] {
         assert!(warnings.contains(told), "{told} of {warnings}");
     }
+}
+
+#[test]
+fn what_agents_are_not_told_is_read() {
+    let file = |explain: &str| read(&format!("server {{ {NEEDED} }} {PLUGINS} {explain}"));
+    let redact = |explain: &str| file(explain).unwrap().settings.explain_redact;
+    assert_eq!((redact(""), redact("explain {}")), (Redact::All, Redact::All));
+    assert_eq!(redact("explain { redact = \"values\" }"), Redact::Values);
+    let refused = file("explain { redact = \"some\" }").unwrap_err().to_string();
+    assert!(refused.contains("explain.redact \"some\" is none of none, values and all"), "{refused}");
 }

@@ -1,14 +1,21 @@
 //! The index itself: pure, changed by `apply_…` only.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod candidates;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use steeple_types::{AttestedNode, Entry, EntryId, SpiffeId, TrustDomain};
 
 use super::state_hash::StateHash;
 
+pub(crate) use self::candidates::{Found, Search};
+
 /// Entries of the same parent or SPIFFE ID, in order of their IDs.
 type Siblings = BTreeMap<EntryId, Arc<Entry>>;
+
+/// Most entries that are remembered when they are gone.
+const MAX_REMOVED: usize = 256;
 
 /// Entries by ID, parent and SPIFFE ID, nodes by ID.
 #[derive(Clone, Debug, Default)]
@@ -17,16 +24,23 @@ pub(crate) struct Index {
     children: HashMap<SpiffeId, Siblings>,
     by_spiffe_id: HashMap<SpiffeId, Siblings>,
     nodes: HashMap<SpiffeId, Arc<AttestedNode>>,
+    /// Entries that were taken out, the last one first, to tell of them to who misses them.
+    removed: VecDeque<Arc<Entry>>,
     hash: StateHash,
 }
 
 impl Index {
     /// Puts an entry in the place of the one with its ID, or takes that out.
     pub(crate) fn apply_entry(&mut self, id: &EntryId, entry: Option<Entry>) {
+        self.removed.retain(|removed| removed.id != *id);
         if let Some(old) = self.entries.remove(id) {
             self.hash.toggle_entry(&old);
             remove(&mut self.children, &old.parent_id, id);
             remove(&mut self.by_spiffe_id, &old.spiffe_id, id);
+            if entry.is_none() {
+                self.removed.truncate(MAX_REMOVED - 1);
+                self.removed.push_front(old);
+            }
         }
         if let Some(entry) = entry {
             self.hash.toggle_entry(&entry);
@@ -46,6 +60,11 @@ impl Index {
             self.hash.toggle_node(&node);
             self.nodes.insert(id.clone(), Arc::new(node));
         }
+    }
+
+    /// Takes over what `older` remembers of entries that are gone.
+    pub(crate) fn remember(&mut self, older: &mut Self) {
+        self.removed = std::mem::take(&mut older.removed);
     }
 
     /// The hash over all records.
@@ -106,7 +125,11 @@ impl Index {
     ///
     /// The parents are walked upwards, so that the cost grows with the depth and not with what the agent may have.
     pub(crate) fn authorized_entry(&self, agent: &SpiffeId, id: &EntryId) -> Option<Arc<Entry>> {
-        let entry = self.entries.get(id)?;
+        self.entries.get(id).filter(|entry| self.is_authorized(agent, entry)).cloned()
+    }
+
+    /// Whether `agent` is authorised for an entry with the parent of `entry`.
+    fn is_authorized(&self, agent: &SpiffeId, entry: &Entry) -> bool {
         let node = self.nodes.get(agent);
         let is_alias = |above: &Entry| {
             above.is_node_alias() && node.is_some_and(|node| node.selectors.is_superset(&above.selectors))
@@ -115,18 +138,18 @@ impl Index {
         let mut parents = vec![&entry.parent_id];
         while let Some(parent) = parents.pop() {
             if parent == agent {
-                return Some(Arc::clone(entry));
+                return true;
             }
             for above in self.entries_of(parent) {
                 if is_alias(above) {
-                    return Some(Arc::clone(entry));
+                    return true;
                 }
                 if seen.insert(&above.parent_id) {
                     parents.push(&above.parent_id);
                 }
             }
         }
-        None
+        false
     }
 
     /// Node aliases of the agent's trust domain.
@@ -152,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn id(path: &str) -> SpiffeId {
+    pub(super) fn id(path: &str) -> SpiffeId {
         SpiffeId::parse(&format!("spiffe://example.org{path}")).unwrap()
     }
 
@@ -160,7 +183,7 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn entry(entry_id: &str, spiffe_id: &str, parent: &str, by: &[&str]) -> Entry {
+    pub(super) fn entry(entry_id: &str, spiffe_id: &str, parent: &str, by: &[&str]) -> Entry {
         let entry_id = EntryId::parse(entry_id).unwrap();
         Entry::new(entry_id, id(spiffe_id), id(parent), selectors(by), Timestamp::UNIX_EPOCH)
     }
@@ -179,7 +202,7 @@ mod tests {
         }
     }
 
-    fn index() -> Index {
+    pub(super) fn index() -> Index {
         let mut index = Index::default();
         for entry in [
             entry("direct", "/direct", "/spire/agent/a", &["unix:uid:1"]),

@@ -88,6 +88,7 @@ impl Job {
             Ok((relationships, revision)) => {
                 self.position = self.position.max(revision);
                 self.managed.reconcile(relationships, now, &self.shutdown);
+                self.core.measures.bundles_failing(self.managed.failing());
             }
             Err(error) => error!(%error, subsystem_name = SUBSYSTEM, "Failed to reload configs"),
         }
@@ -149,6 +150,8 @@ impl Job {
         let at = (self.core.clock.now() + pause).strftime("%Y-%m-%dT%H:%M:%SZ");
         debug!(%at, trust_domain = %name, subsystem_name = SUBSYSTEM, "Scheduling next bundle refresh");
         self.managed.put_back(&of, self.core.clock.monotonic() + pause, has_failed);
+        self.core.measures.bundle_refreshed(!has_failed);
+        self.core.measures.bundles_failing(self.managed.failing());
     }
 }
 

@@ -239,6 +239,7 @@ impl Bench {
             bundle_publishers: Vec::new(),
             notifiers: Vec::new(),
             audit: Audit::new(recorded.clone()),
+            audit_sinks: Vec::new(),
             log: Arc::new(FixedLog(Mutex::new(Level::Info))),
             metrics: counted.clone(),
         };
@@ -434,8 +435,10 @@ fn settings(folder: &TempDir) -> Settings {
         key_exchange: steeple_crypto::tls::KeyExchange::Any,
         following: FollowSettings::default(),
         federation: steeple_server::FederationSettings::default(),
+        explain_redact: steeple_server::Redact::All,
         health: None,
         prometheus: None,
+        audit_directory: None,
     }
 }
 

@@ -115,3 +115,22 @@ readOnlyRootFilesystem: true
 {{- end -}}
 {{- $domains | uniq | toJson -}}
 {{- end }}
+
+{{- /* A claim of a StatefulSet: takes its name and what is wanted of its volume. */ -}}
+{{- define "steeple.claim" -}}
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata:
+    name: {{ .name }}
+  spec:
+    accessModes: [ReadWriteOnce]
+    volumeMode: Filesystem
+    {{- with .persistence.storageClassName }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ .persistence.size }}
+  status:
+    phase: Pending
+{{- end }}

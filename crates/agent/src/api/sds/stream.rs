@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_crypto::{digest, random};
+use steeple_explain::RefusalReason;
 use steeple_proto::envoy::service::discovery::v3 as pb;
-use steeple_types::Selector;
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
 use tracing::warn;
 
 use super::refusals::{Logged, refusals};
 use super::secrets::{Names, Secrets, secrets};
-use super::{Answers, SECRET};
+use super::{Answers, Party, SECRET};
 use crate::core::Core;
+use crate::refusals::referred;
 use crate::svid::Snapshot;
 
 /// How long the SVIDs may take to come for a call that does not stream.
@@ -23,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a stream of either kind follows.
 struct Feed {
     core: Arc<Core>,
-    selectors: Vec<Selector>,
+    party: Party,
+    method: &'static str,
     state: watch::Receiver<Arc<Snapshot>>,
     names: Option<Names>,
     nonce: String,
@@ -31,23 +33,32 @@ struct Feed {
 }
 
 impl Feed {
-    fn new(core: Arc<Core>, selectors: Vec<Selector>) -> Self {
+    fn new(core: Arc<Core>, method: &'static str, party: Party) -> Self {
         let state = core.cache.subscribe();
-        Self { core, selectors, state, names: None, nonce: String::new(), logged: Logged::default() }
+        Self { core, party, method, state, names: None, nonce: String::new(), logged: Logged::default() }
     }
 
     /// The secrets under the names asked for; `None` as long as an SVID is missing. A workload without an identity has the
     /// bundle of the own trust domain, as with SPIRE.
     fn secrets(&mut self, asked: &[String]) -> Result<Option<Secrets>, Status> {
         let snapshot = Arc::clone(&self.state.borrow_and_update());
-        let mine = snapshot.matching(&self.selectors);
+        let mine = snapshot.matching(&self.party.known.selectors);
         let _demand = self.core.cache.demand(&mine);
         if mine.iter().any(|identity| identity.svid.is_none()) {
             return Ok(None);
         }
         let names = self.names.clone().unwrap_or_else(|| Names::of(&self.core.settings.sds, None));
         let found = secrets(&snapshot, &mine, &names, asked)?;
-        self.logged.note(asked, &found);
+        let refuse = |name: &str| {
+            let said = format!("workload is not authorized for {name:?}");
+            self.party.refuse(
+                &self.core,
+                self.method,
+                RefusalReason::NoSecret(name.to_owned()),
+                &Status::permission_denied(said),
+            )
+        };
+        self.logged.note(asked, &found, refuse);
         Ok(Some(found))
     }
 
@@ -65,10 +76,10 @@ impl Feed {
 /// `FetchSecrets`: the secrets that there are, once the workload's SVIDs have come.
 pub(super) async fn once(
     core: Arc<Core>,
-    selectors: Vec<Selector>,
+    party: Party,
     request: pb::DiscoveryRequest,
 ) -> Result<pb::DiscoveryResponse, Status> {
-    let (clock, mut feed) = (core.clock.clone(), Feed::new(core, selectors));
+    let (clock, mut feed) = (core.clock.clone(), Feed::new(core, "FetchSecrets", party));
     feed.names = request.node.as_ref().map(|node| Names::of(&feed.core.settings.sds, Some(node)));
     let fetching = async {
         loop {
@@ -81,13 +92,22 @@ pub(super) async fn once(
     let late = |_| Status::unavailable("the X509-SVIDs of the workload are not available yet");
     let secrets = clock.timeout(PATIENCE, fetching).await.map_err(late)??;
     if secrets.is_empty() {
-        return Err(Status::permission_denied("no identity issued"));
+        let status = Status::permission_denied("no identity issued");
+        let has_one = !feed.core.cache.snapshot().matching(&feed.party.known.selectors).is_empty();
+        let reason = match request.resource_names.first().filter(|_| has_one) {
+            Some(name) => RefusalReason::NoSecret(name.clone()),
+            None => RefusalReason::NoIdentity,
+        };
+        let reference = feed.party.refuse(&feed.core, feed.method, reason, &status);
+        let pid = feed.party.pid();
+        warn!(pid, method = feed.method, reference, subsystem_name = "endpoints", "No secret is given");
+        return Err(referred(status, &reference));
     }
-    Ok(response(&secrets, &request.resource_names, String::new()))
+    Ok(response(&secrets, &request.resource_names, String::new(), &feed.logged))
 }
 
 /// An answer with all secrets and why names are without; its version is the hash of the secrets'.
-fn response(secrets: &Secrets, asked: &[String], nonce: String) -> pb::DiscoveryResponse {
+fn response(secrets: &Secrets, asked: &[String], nonce: String, logged: &Logged) -> pb::DiscoveryResponse {
     let versions: String = secrets.values().map(|secret| secret.version.as_str()).collect();
     let hash = digest::sha256(versions.as_bytes());
     pb::DiscoveryResponse {
@@ -95,7 +115,7 @@ fn response(secrets: &Secrets, asked: &[String], nonce: String) -> pb::Discovery
         resources: secrets.values().map(|secret| secret.any.clone()).collect(),
         type_url: SECRET.to_owned(),
         nonce,
-        resource_errors: refusals(asked, secrets),
+        resource_errors: refusals(asked, secrets, logged),
         ..pb::DiscoveryResponse::default()
     }
 }
@@ -103,10 +123,10 @@ fn response(secrets: &Secrets, asked: &[String], nonce: String) -> pb::Discovery
 /// `StreamSecrets`.
 pub(super) fn whole(
     core: Arc<Core>,
-    selectors: Vec<Selector>,
+    party: Party,
     requests: Streaming<pb::DiscoveryRequest>,
 ) -> Answers<pb::DiscoveryResponse> {
-    let start = Whole { feed: Feed::new(core, selectors), requests, asked: None, last: None };
+    let start = Whole { feed: Feed::new(core, "StreamSecrets", party), requests, asked: None, last: None };
     Box::pin(futures::stream::unfold(Some(start), |state| async {
         let mut state = state?;
         match state.next().await {
@@ -133,7 +153,7 @@ impl Whole {
                 // There is nothing to tell whoever takes all that there is.
                 && !(self.last.is_none() && secrets.is_empty() && asked.is_empty())
             {
-                let answer = response(&secrets, &asked, self.feed.new_nonce()?);
+                let answer = response(&secrets, &asked, self.feed.new_nonce()?, &self.feed.logged);
                 self.last = Some(secrets);
                 return Ok(Some(answer));
             }
@@ -153,6 +173,7 @@ impl Whole {
             return;
         }
         if let Some(error) = &request.error_detail {
+            self.feed.core.measures.nacked();
             warn!(error = error.message, subsystem_name = "endpoints", "Envoy reported errors applying secrets");
         }
         if let Some(node) = &request.node {
@@ -168,10 +189,11 @@ impl Whole {
 /// `DeltaSecrets`.
 pub(super) fn delta(
     core: Arc<Core>,
-    selectors: Vec<Selector>,
+    party: Party,
     requests: Streaming<pb::DeltaDiscoveryRequest>,
 ) -> Answers<pb::DeltaDiscoveryResponse> {
-    let start = Delta { feed: Feed::new(core, selectors), requests, asked: BTreeSet::new(), sent: BTreeMap::new() };
+    let start =
+        Delta { feed: Feed::new(core, "DeltaSecrets", party), requests, asked: BTreeSet::new(), sent: BTreeMap::new() };
     Box::pin(futures::stream::unfold(Some(start), |state| async {
         let mut state = state?;
         match state.next().await {
@@ -234,13 +256,14 @@ impl Delta {
         if told.is_empty() {
             return Ok(None);
         }
-        answer.resource_errors = refusals(&told, &secrets);
+        answer.resource_errors = refusals(&told, &secrets, &self.feed.logged);
         answer.nonce = self.feed.new_nonce()?;
         Ok(Some(answer))
     }
 
     fn take(&mut self, request: pb::DeltaDiscoveryRequest) {
         if let Some(error) = &request.error_detail {
+            self.feed.core.measures.nacked();
             warn!(error = error.message, subsystem_name = "endpoints", "Envoy reported errors applying secrets");
         }
         if let Some(node) = &request.node {

@@ -12,15 +12,12 @@ use super::{Answers, Call, SERVICE, no_identity, seconds_left, without_repeated_
 use crate::core::Core;
 use crate::svid::{Identity, Snapshot};
 
-pub(super) fn handle(
-    core: &Arc<Core>,
-    call: Call,
-    selectors: Vec<Selector>,
-) -> Result<Answers<pb::X509svidResponse>, Status> {
+pub(super) fn handle(core: &Arc<Core>, call: Call) -> Result<Answers<pb::X509svidResponse>, Status> {
+    let selectors = call.known.selectors.clone();
     let state = core.cache.subscribe();
     let mine = core.cache.snapshot().matching(&selectors);
     if mine.is_empty() {
-        return Err(no_identity());
+        return Err(call.without_identity(no_identity()));
     }
     let feed = Feed { core: Arc::clone(core), call, selectors, state, last: None };
     let stream = futures::stream::unfold(Some(feed), |feed| async {
@@ -48,7 +45,7 @@ impl Feed {
             let snapshot = Arc::clone(&self.state.borrow_and_update());
             let mine = snapshot.matching(&self.selectors);
             if mine.is_empty() {
-                return Err(no_identity());
+                return Err(self.call.without_identity(no_identity()));
             }
             let _demand = self.core.cache.demand(&mine);
             if mine.iter().all(|identity| identity.svid.is_some()) {

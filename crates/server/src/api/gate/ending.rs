@@ -33,6 +33,7 @@ impl Ending {
     pub(super) fn ended(self, status: &Status) {
         let elapsed = self.core.clock.monotonic().saturating_sub(self.began);
         self.core.metrics.rpc(self.row, status.code(), elapsed);
+        self.core.measures.call(self.row, status.code(), elapsed);
         if let Some((access, span)) = self.logged {
             span.in_scope(|| access.ended(status));
         }

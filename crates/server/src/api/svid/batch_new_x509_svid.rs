@@ -21,6 +21,7 @@ use crate::api::convert::id_from_pb;
 use crate::api::limits::refusal;
 use crate::api::status::{Failure, ok};
 use crate::core::Core;
+use crate::native::Svid;
 use crate::ops::svid::issue_x509::{self, Prepared};
 
 const WHAT: &str = "failed to sign X509-SVID";
@@ -64,6 +65,7 @@ pub(super) async fn handle(
             (Ok(_), Err(failure)) => Err(failure.clone()),
             (Err(failure), _) => Err(failure),
         };
+        core.measures.item(Svid::X509, signed.as_ref().err().map_or(Code::Ok, Failure::code));
         let result = match signed {
             Ok(svid) => pb::batch_new_x509svid_response::Result { status: Some(ok()), svid: Some(svid) },
             Err(failure) => pb::batch_new_x509svid_response::Result { status: Some(failure.item()), svid: None },

@@ -43,6 +43,11 @@ impl Managed {
         self.0.keys()
     }
 
+    /// How many failed when they were last asked.
+    pub(super) fn failing(&self) -> usize {
+        self.0.values().filter(|one| one.has_failed).count()
+    }
+
     /// When the next one is due.
     pub(super) fn next(&self) -> Option<Duration> {
         self.0.values().filter_map(|one| one.due).min()
