@@ -22,6 +22,9 @@ fn caller(actor: &Actor) -> Pairs {
         }
         Actor::Svid { id, .. } => vec![("actor", "svid".to_owned()), ("caller_id", id.to_string())],
         Actor::Anonymous { .. } => vec![("actor", "anonymous".to_owned())],
+        Actor::Token { issuer, user, .. } => {
+            vec![("actor", "token".to_owned()), ("issuer", issuer.to_string()), ("caller_user", user.to_string())]
+        }
         Actor::Bound { actor, by } => [caller(actor), vec![("authorized_by", by.to_string())]].concat(),
     }
 }

@@ -78,6 +78,15 @@ pub enum Actor {
         /// From where it called.
         address: Option<IpAddr>,
     },
+    /// A person with a token of an OIDC issuer.
+    Token {
+        /// Name of the issuer in the configuration.
+        issuer: Arc<str>,
+        /// The `sub`.
+        user: Arc<str>,
+        /// Who brought it.
+        from: Box<Actor>,
+    },
     /// A party whom a binding of scoped rights allows it.
     Bound {
         /// Who it is.

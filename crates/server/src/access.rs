@@ -1,12 +1,15 @@
 //! Scoped rights: the bindings that count, and who calls in their terms.
 
+pub(crate) mod issuers;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
-use steeple_policy::access::{Action, Binding, Lifetimes, Policy, Subject, UnixFacts, Who};
+use steeple_audit::Actor;
+use steeple_policy::access::{Action, Binding, Lifetimes, Policy, Subject, TokenFacts, UnixFacts, Who};
 use steeple_proto::steeple::server::access::v1 as pb;
 use steeple_store::Document;
 use steeple_types::SpiffeId;
@@ -18,6 +21,8 @@ use crate::api::call::Caller;
 use crate::api::status::Failure;
 use crate::core::{Core, Settings};
 
+pub use issuers::{KeySource, TokenIssuer};
+
 /// The kind of documents that are bindings.
 pub(crate) const KIND: &str = "binding";
 
@@ -26,6 +31,8 @@ pub(crate) const KIND: &str = "binding";
 pub struct AccessSettings {
     /// The bindings.
     pub bindings: Vec<Arc<Binding>>,
+    /// OIDC issuers whose tokens are read.
+    pub issuers: Vec<TokenIssuer>,
     /// What needs a second person.
     pub two_person: BTreeSet<Action>,
     /// How long an approval is waited for, and good.
@@ -33,6 +40,19 @@ pub struct AccessSettings {
 }
 
 impl AccessSettings {
+    /// What is wrong with a binding that names an issuer which is not configured.
+    pub(crate) fn check_issuers(&self, binding: &Binding) -> Result<(), String> {
+        let named = binding.subjects.iter().filter_map(|subject| match subject {
+            Subject::Oidc { issuer, .. } => Some(issuer),
+            _ => None,
+        });
+        let is_known = |name: &&String| self.issuers.iter().any(|issuer| issuer.name == **name);
+        match named.into_iter().find(|name| !is_known(name)) {
+            Some(name) => Err(format!("binding {:?}: no issuer {name:?} is configured", binding.name)),
+            None => Ok(()),
+        }
+    }
+
     /// SVIDs that a binding names one by one; they may be of other trust domains.
     pub(crate) fn named_ids(&self) -> impl Iterator<Item = &SpiffeId> {
         let subjects = self.bindings.iter().flat_map(|binding| &binding.subjects);
@@ -59,9 +79,15 @@ pub(crate) struct Facts {
     svid: Option<SpiffeId>,
     has_admin_entry: bool,
     unix: Option<(u32, u32, Option<PathBuf>)>,
+    token: Option<TokenFacts>,
 }
 
 impl Facts {
+    /// Of a caller with a token, which alone counts: who brings it may be somebody else.
+    pub(crate) fn of_token(token: TokenFacts) -> Self {
+        Self { svid: None, has_admin_entry: false, unix: None, token: Some(token) }
+    }
+
     /// Learns of a caller what bindings ask for.
     pub(crate) async fn of(core: &Core, caller: &Caller) -> Result<Self, String> {
         let svid = caller.svid().map(|svid| svid.id.clone());
@@ -83,7 +109,7 @@ impl Facts {
             }
             Caller::Remote { .. } => None,
         };
-        Ok(Self { svid, has_admin_entry, unix })
+        Ok(Self { svid, has_admin_entry, unix, token: None })
     }
 
     /// Who calls.
@@ -93,15 +119,27 @@ impl Facts {
             gid: *gid,
             executable: executable.as_deref(),
         });
-        Who { svid: self.svid.as_ref(), has_admin_entry: self.has_admin_entry, unix, token: None }
+        Who { svid: self.svid.as_ref(), has_admin_entry: self.has_admin_entry, unix, token: self.token.as_ref() }
     }
 
     /// By what one caller is told from another.
     pub(crate) fn principal(&self) -> String {
-        match (&self.svid, &self.unix) {
-            (Some(id), _) => id.to_string(),
-            (None, Some((uid, ..))) => format!("uid {uid}"),
-            (None, None) => "nobody in particular".to_owned(),
+        match (&self.token, &self.svid, &self.unix) {
+            (Some(token), ..) => format!("{} user {}", token.issuer, token.user),
+            (None, Some(id), _) => id.to_string(),
+            (None, None, Some((uid, ..))) => format!("uid {uid}"),
+            (None, None, None) => "nobody in particular".to_owned(),
+        }
+    }
+
+    /// Who it is, for the audit log.
+    pub(crate) fn actor(&self, caller: &Caller) -> Actor {
+        let from = caller.actor();
+        match &self.token {
+            Some(TokenFacts { issuer, user, .. }) => {
+                Actor::Token { issuer: issuer.as_str().into(), user: user.as_str().into(), from: Box::new(from) }
+            }
+            None => from,
         }
     }
 }

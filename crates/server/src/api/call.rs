@@ -158,7 +158,10 @@ impl Call {
     /// # Errors
     /// `PermissionDenied` with the binding that came nearest.
     pub(crate) fn may(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
-        let actor = self.caller.actor();
+        let actor = match &self.right {
+            Right::Bound(bound) => bound.facts.actor(&self.caller),
+            Right::Everything | Right::Itself => self.caller.actor(),
+        };
         match &self.right {
             Right::Everything => Ok(actor),
             Right::Itself if self.row.asked.action == Action::Read => Ok(actor),

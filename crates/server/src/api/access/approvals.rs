@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use steeple_audit::EventKind;
 use steeple_crypto::digest::sha256;
-use steeple_policy::access::{Object, Role};
+use steeple_policy::access::{Action, Asked, Object, Policy, Resource, Role, Who};
 use steeple_proto::steeple::server::access::v1 as pb;
 use steeple_store::Document;
 use steeple_store::units::{CreateDocument, ReplaceDocument};
@@ -12,6 +13,7 @@ use tonic::{Code, Status};
 use tracing::warn;
 use uuid::Uuid;
 
+use super::convert::draft;
 use super::settings;
 use crate::access::{document, policy, read_documents};
 use crate::api::call::{Call, Right, refusal};
@@ -26,6 +28,17 @@ const WHAT: &str = "failed to ask for approval";
 
 /// Goes on only if a second person approved this very request of this caller, which is then used up. Otherwise it waits from now on.
 pub(crate) async fn second_person(core: &Arc<Core>, call: &Call, about: &str, request: &[u8]) -> Result<(), Failure> {
+    second_person_sees(core, call, about, request, None).await
+}
+
+/// The same; the second person is shown the whole binding that it is about.
+pub(super) async fn second_person_sees(
+    core: &Arc<Core>,
+    call: &Call,
+    about: &str,
+    request: &[u8],
+    binding: Option<pb::Binding>,
+) -> Result<(), Failure> {
     let (Some(access), Right::Bound(bound)) = (&core.settings.access, &call.right) else { return Ok(()) };
     if !access.two_person.contains(&call.row.asked.action) {
         return Ok(());
@@ -56,6 +69,14 @@ pub(crate) async fn second_person(core: &Arc<Core>, call: &Call, about: &str, re
         Failure::new(Code::FailedPrecondition, text)
     };
     match known {
+        // Names are used again: it is good for what was shown.
+        Some((approval, kept)) if approval.binding != binding => {
+            forget(core, kept).await;
+            Err(Failure::new(
+                Code::FailedPrecondition,
+                "what was to be approved has changed; repeat the call to ask again",
+            ))
+        }
         Some((approval, kept)) if !approval.approved_by.is_empty() => {
             // Whoever takes it away is the one who goes on: it is good for one call.
             let taken = core.store.write(ReplaceDocument { was: kept, becomes: None }).await;
@@ -72,6 +93,7 @@ pub(crate) async fn second_person(core: &Arc<Core>, call: &Call, about: &str, re
                 approved_by: String::new(),
                 expires_at: (now + access.approval_ttl).to_string(),
                 digest,
+                binding,
             };
             let actor = call.may(&[Object::Whole])?;
             let event = EventKind::ApprovalRequested { id: approval.id.clone(), method: call.row.method };
@@ -121,6 +143,9 @@ pub(super) async fn approve(
     let policy = policy(core, settings).await?;
     let decided = policy.decide(&bound.facts.who(), row.asked, &[Object::Whole], now);
     let binding = decided.map_err(|why| denied(&why.to_string()))?;
+    if let Some(about) = &approval.binding {
+        witness(&policy, &bound.facts.who(), row.asked.action, about, now).map_err(|why| denied(&why))?;
+    }
     let actor = call.may(&[Object::Whole])?.authorized_by(&binding.name);
     let event = EventKind::ApprovalGiven { id: approval.id.clone(), method: row.method };
     let what = "failed to approve";
@@ -133,8 +158,26 @@ pub(super) async fn approve(
     Ok(approval)
 }
 
-fn is_over(approval: &pb::Approval, now: jiff::Timestamp) -> bool {
-    approval.expires_at.parse::<jiff::Timestamp>().map_or(true, |until| until <= now)
+/// Whether the second person could grant or withdraw this binding himself.
+fn witness(policy: &Policy, who: &Who<'_>, action: Action, about: &pb::Binding, now: Timestamp) -> Result<(), String> {
+    let new = draft(about).read().map_err(|error| error.to_string())?;
+    let asked = Asked { action, resource: Resource::Binding };
+    let granted = policy.granted(who, asked, now).map_err(|why| why.to_string())?;
+    let mut refused = String::new();
+    for own in granted.bindings() {
+        if action == Action::Delete && (own.name == about.granted_by || own.may_withdraw(&new)) {
+            return Ok(());
+        }
+        match own.may_grant(&new, who) {
+            Ok(()) => return Ok(()),
+            Err(error) => refused = error.to_string(),
+        }
+    }
+    Err(refused)
+}
+
+fn is_over(approval: &pb::Approval, now: Timestamp) -> bool {
+    approval.expires_at.parse::<Timestamp>().map_or(true, |until| until <= now)
 }
 
 async fn forget(core: &Core, kept: Document) {

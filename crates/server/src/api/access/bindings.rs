@@ -10,7 +10,7 @@ use steeple_store::ErrorClass;
 use steeple_store::units::{CreateDocument, ReplaceDocument};
 use tonic::{Code, Status};
 
-use super::approvals::second_person;
+use super::approvals::second_person_sees;
 use super::convert::{binding_to_pb, draft};
 use super::settings;
 use crate::access::{KIND, document, policy, stored};
@@ -41,12 +41,13 @@ pub(super) async fn create(
     if existing.bindings().iter().any(|binding| binding.name == new.name) {
         return Err(Failure::new(Code::AlreadyExists, format!("a binding {:?} is there already", new.name)).into());
     }
+    settings.check_issuers(&new).map_err(|error| Failure::new(Code::InvalidArgument, error))?;
     let by = grantor(call, &new)?;
     let mut all = existing.bindings().to_vec();
     all.push(Arc::new(new.clone()));
     Policy::new(all).check().map_err(|error| Failure::new(Code::FailedPrecondition, error))?;
     let about = format!("role {} to {} by the binding {:?}", new.role, subjects(&new), new.name);
-    second_person(core, call, &about, &request.encode_to_vec()).await?;
+    second_person_sees(core, call, &about, &request.encode_to_vec(), Some(binding_to_pb(&new))).await?;
     let created = pb::Binding {
         granted_by: by.name.clone(),
         created_by: bound(call)?.facts.principal(),
@@ -89,8 +90,8 @@ pub(super) async fn delete(
         let why = format!("binding {:?} is wider than what the caller may grant", old.name);
         return Err(Failure::new(Code::PermissionDenied, format!("{}: {why}", refusal(call.row, None))).into());
     }
-    second_person(core, call, &format!("the binding {:?} of role {}", old.name, old.role), &request.encode_to_vec())
-        .await?;
+    let about = format!("the binding {:?} of role {}", old.name, old.role);
+    second_person_sees(core, call, &about, &request.encode_to_vec(), Some(old.clone())).await?;
     let what = "failed to delete binding";
     let actor = call.may(&[Object::Whole])?;
     let event = EventKind::BindingDeleted { name: old.name.clone() };

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use steeple_policy::access::{Action, Asked, Lifetimes, Object, Policy, Resource, TokenFacts, UnixFacts, Who};
+use steeple_policy::access::{
+    Action, Asked, Binding, Granted, Lifetimes, Object, Policy, Refusal, Resource, TokenFacts, UnixFacts, Who, Why,
+};
 use steeple_proto::steeple::server::access::v1 as pb;
 use steeple_store::units::EntryMask;
 use steeple_types::{Entry, SelectorSet, SpiffeId, TrustDomain};
 use tonic::{Code, Status};
 
-use super::convert::binding_to_pb;
+use super::convert::{binding_to_pb, draft};
 use crate::access::policy;
 use crate::api::convert::{check_dns_name, entry_from_pb, workload_id_of};
 use crate::api::status::Failure;
@@ -55,6 +57,7 @@ pub fn explain_by(settings: &Settings, now: Timestamp, request: &pb::ExplainRequ
 
 /// An object of a request.
 enum Held {
+    Binding(Box<Binding>),
     Entry(Box<Entry>),
     Agent(SpiffeId, Option<SelectorSet>),
     Foreign(TrustDomain),
@@ -64,6 +67,7 @@ enum Held {
 impl Held {
     fn object(&self, lifetimes: Lifetimes) -> Object<'_> {
         match self {
+            Self::Binding(_) => Object::Whole,
             Self::Entry(entry) => Object::Entry(entry, lifetimes),
             Self::Agent(id, selectors) => Object::Agent(id, selectors.as_ref()),
             Self::Foreign(domain) => Object::Foreign(domain),
@@ -101,7 +105,13 @@ fn held(settings: &Settings, object: &pb::Object) -> Result<Held, Failure> {
             let ttl = if svid.ttl == 0 { default } else { Duration::from_secs(svid.ttl.into()) };
             Ok(Held::Svid { id: of_svid, ttl, dns_names: svid.dns_names.clone(), is_jwt: svid.jwt })
         }
-        None => Err(Failure::new(Code::InvalidArgument, "an object must be an entry, agent, trust domain or SVID")),
+        Some(About::Binding(binding)) => {
+            let binding = draft(binding).read().map_err(|error| Failure::malformed("malformed binding", error))?;
+            Ok(Held::Binding(Box::new(binding)))
+        }
+        None => {
+            Err(Failure::new(Code::InvalidArgument, "an object must be an entry, agent, trust domain, SVID or binding"))
+        }
     }
 }
 
@@ -123,7 +133,13 @@ fn seen(objects: &[Held], asked: Asked, lifetimes: Lifetimes) -> Vec<Object<'_>>
     if asked.resource.is_whole() {
         return vec![Object::Whole];
     }
-    objects.iter().map(|object| object.object(lifetimes)).collect()
+    // Entries that a bundle takes with it are looked at apart.
+    let others = objects.iter().filter(|held| !is_taken_along(held, asked));
+    others.map(|object| object.object(lifetimes)).collect()
+}
+
+fn is_taken_along(held: &Held, asked: Asked) -> bool {
+    asked.resource == Resource::FederatedBundle && matches!(held, Held::Entry(_))
 }
 
 fn decision(
@@ -151,8 +167,12 @@ fn decision(
         unix: unix.map(|(uid, gid)| UnixFacts { uid, gid, executable: executable.as_deref() }),
         token: Some(&token).filter(|token| !token.issuer.is_empty()),
     };
-    let objects = seen(objects, row.asked, lifetimes);
-    Ok(match policy.decide(&who, row.asked, &objects, now) {
+    let about = seen(objects, row.asked, lifetimes);
+    let decided = policy.granted(&who, row.asked, now).and_then(|granted| {
+        let binding = granted.decide(&about)?;
+        beyond(&granted, &who, row, objects).map_or(Ok(binding), |why| why)
+    });
+    Ok(match decided {
         Ok(binding) => pb::Decision {
             allowed: true,
             binding: binding.name.clone(),
@@ -166,6 +186,30 @@ fn decision(
             binding: refusal.binding.unwrap_or_default(),
         },
     })
+}
+
+/// What is decided by more than the scope: what may be granted, and entries that a bundle takes with it.
+fn beyond(granted: &Granted, who: &Who<'_>, row: &Row, objects: &[Held]) -> Option<Result<Arc<Binding>, Refusal>> {
+    let refused = |why: Why, by: &Binding| Refusal { binding: Some(by.name.clone()), why };
+    if row.asked == (Asked { action: Action::Create, resource: Resource::Binding }) {
+        let new = objects.iter().find_map(|held| if let Held::Binding(new) = held { Some(new) } else { None })?;
+        let mut outcome = None;
+        for own in granted.bindings() {
+            match own.may_grant(new, who) {
+                Ok(()) => return Some(Ok(Arc::clone(own))),
+                Err(error) => outcome = outcome.or(Some(Err(refused(Why::Grant(error), own)))),
+            }
+        }
+        return outcome;
+    }
+    let takes_entries = row.asked == (Asked { action: Action::Delete, resource: Resource::FederatedBundle })
+        && objects.iter().any(|held| matches!(held, Held::Entry(_)));
+    if takes_entries && !granted.may_also(Action::Delete, Resource::Entry) {
+        let own = granted.bindings().iter().find(|own| !own.role.may(Action::Delete, Resource::Entry))?;
+        let asked = Asked { action: Action::Delete, resource: Resource::Entry };
+        return Some(Err(refused(Why::Role(own.role, asked.to_string()), own)));
+    }
+    None
 }
 
 /// What no binding is asked about.

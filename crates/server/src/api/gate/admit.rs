@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steeple_audit::{EventKind, IssuedFor};
+use steeple_audit::{Actor, EventKind, IssuedFor};
 use steeple_net::Peer;
 use steeple_policy::access::{self, Granted, Object, Refusal as Unbound, Resource};
 use steeple_policy::{CallerFacts, Callers, Decision, EntryFacts, Role, decide, decide_by_entries, method};
@@ -10,7 +10,7 @@ use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use tonic::{Code, Status};
 use tracing::{Instrument, Span, error, error_span, warn};
 
-use crate::access::{AccessSettings, Facts, policy};
+use crate::access::{AccessSettings, Facts, issuers, policy};
 use crate::api::access_log::AccessLog;
 use crate::api::call::{Bound, Call, Caller, CallerSvid, Right, issued_for, refusal};
 use crate::api::limits;
@@ -43,8 +43,11 @@ enum Refusal {
     Failed(Failure),
 }
 
+/// The bearer token of a call's headers, or what is wrong with them; it is looked at only where bindings decide.
+type Bearer = Result<Option<String>, String>;
+
 /// Lets a call in, or says why not.
-pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> Result<Call, Status> {
+pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer, bearer: Bearer) -> Result<Call, Status> {
     let caller = Caller::of(peer)?;
     if !caller.is_local() && PRIVATE.contains(&row.service()) {
         return Err(Status::unimplemented(method::unknown_service(row.full_service())));
@@ -53,7 +56,7 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> R
         Span::current().record("caller_id", tracing::field::display(&svid.id));
     }
     let span = error_span!("role", authorized_as = Role::Nobody.name(), authorized_via = "");
-    let ground = match authorize(core, row, &caller).instrument(span.clone()).await {
+    let ground = match authorize(core, row, &caller, bearer).instrument(span.clone()).await {
         Ok(ground) => ground,
         Err(Refusal::Denied(reason)) => return Err(refuse(&refusal(row, None), reason)),
         Err(Refusal::Unbound(why)) => return Err(refuse(&refusal(row, Some(&why)), None)),
@@ -80,21 +83,26 @@ fn refuse(message: &str, reason: Option<Reason>) -> Status {
     }
 }
 
-async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller, bearer: Bearer) -> Result<Ground, Refusal> {
     match &core.settings.access {
         None => by_spires_rules(core, row.callers, caller, Right::Everything).await,
-        Some(access) => by_bindings(core, access, row, caller).await,
+        Some(access) => by_bindings(core, access, row, caller, bearer).await,
     }
 }
 
 /// By scoped rights: what callers do for themselves is SPIRE's, all else is a matter of bindings.
-async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+async fn by_bindings(
+    core: &Arc<Core>,
+    access: &AccessSettings,
+    row: &Row,
+    caller: &Caller,
+    bearer: Bearer,
+) -> Result<Ground, Refusal> {
     let for_themselves = Callers { admin: false, local: row.asked.resource == Resource::Health, ..row.callers };
     if for_themselves == row.callers {
         return by_spires_rules(core, for_themselves, caller, Right::Itself).await;
     }
-    let facts = Facts::of(core, caller).await;
-    let facts = facts.map_err(|error| failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
+    let facts = facts(core, access, caller, bearer).await.map_err(failed)?;
     let policy = policy(core, access).await.map_err(failed)?;
     let now = core.clock.now();
     let granted = policy.granted(&facts.who(), row.asked, now);
@@ -105,7 +113,7 @@ async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, calle
     });
     match granted {
         Ok(granted) => {
-            record_emergency(core, row, caller, &granted).await?;
+            record_emergency(core, row, facts.actor(caller), &granted).await?;
             let (role, via) = granted.told();
             let right = Right::Bound(Arc::new(Bound { granted, facts }));
             Ok(Ground { role, via, right, downstream_entry: None })
@@ -118,14 +126,28 @@ async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, calle
     }
 }
 
+/// Who calls. A token that is not believed ends the call: whoever sends one does not want to be taken for somebody else.
+async fn facts(core: &Core, access: &AccessSettings, caller: &Caller, bearer: Bearer) -> Result<Facts, Failure> {
+    let unbelieved = |error: String| Failure::of(Code::Unauthenticated, "token is not accepted", error);
+    match bearer.map_err(unbelieved)? {
+        Some(token) => {
+            issuers::read(&access.issuers, &token, &core.clock).await.map(Facts::of_token).map_err(unbelieved)
+        }
+        None => {
+            let facts = Facts::of(core, caller).await;
+            facts.map_err(|error| Failure::of(Code::Internal, "failed to fetch caller entries", error))
+        }
+    }
+}
+
 /// What is let in by nothing but a binding for emergencies leaves a record of its own, whatever it does then.
-async fn record_emergency(core: &Core, row: &Row, caller: &Caller, granted: &Granted) -> Result<(), Refusal> {
+async fn record_emergency(core: &Core, row: &Row, actor: Actor, granted: &Granted) -> Result<(), Refusal> {
     let emergencies = granted.bindings().iter().all(|binding| binding.role == access::Role::BreakGlass);
     let Some(binding) = granted.bindings().first().filter(|_| emergencies) else { return Ok(()) };
     warn!(binding = binding.name, reason = binding.reason, method = row.method, "Break-glass binding is used");
     let event =
         EventKind::BreakGlassUsed { name: binding.name.clone(), reason: binding.reason.clone(), method: row.method };
-    let actor = caller.actor().authorized_by(&binding.name);
+    let actor = actor.authorized_by(&binding.name);
     let recorded = core.audit.record(core.clock.now(), actor, event).await;
     recorded.map_err(|error| failed(Failure::of(Code::Internal, "failed to record the use of break-glass", error)))?;
     Ok(())
