@@ -4,7 +4,9 @@ mod approvals;
 mod escalation;
 mod grants;
 mod lists;
+mod questions;
 mod rules;
+mod tokens;
 
 use steeple_config::Flags;
 use steeple_proto::spire::api::server as pb;

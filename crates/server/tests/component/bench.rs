@@ -283,7 +283,7 @@ impl Bench {
     }
 
     fn calls(&self, peer: Peer) -> Calls<impl steeple_net::Answers + use<>> {
-        Calls { apis: self.server.apis(), peer }
+        Calls { apis: self.server.apis(), peer, token: None }
     }
 
     /// Attests an agent by a new join token.
@@ -346,6 +346,7 @@ pub(crate) struct Agent {
 pub(crate) struct Calls<A> {
     apis: A,
     peer: Peer,
+    token: Option<String>,
 }
 
 macro_rules! clients {
@@ -380,13 +381,21 @@ where
         AccessClient::new(self.service())
     }
 
+    /// The same with a token of an OIDC issuer.
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
     /// The APIs as this caller reaches them.
     pub(crate) fn service(
         &self,
     ) -> InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>> {
-        let peer = self.peer.clone();
+        let (peer, token) = (self.peer.clone(), self.token.clone());
         InterceptedService::new(self.apis.clone(), move |mut request: Request<()>| {
             request.extensions_mut().insert(peer.clone());
+            if let Some(token) = &token {
+                request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+            }
             Ok(request)
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use steeple_audit::EventKind;
-use steeple_policy::access::{Binding, GrantError, Object, Policy, Subject};
+use steeple_policy::access::{Binding, Object, Policy, Refusal, Subject, Why};
 use steeple_proto::steeple::server::access::v1 as pb;
 use steeple_store::ErrorClass;
 use steeple_store::units::{CreateDocument, ReplaceDocument};
@@ -110,15 +110,16 @@ pub(super) async fn delete(
 /// The caller's binding by which he may grant the new one.
 fn grantor<'a>(call: &'a Call, new: &Binding) -> Result<&'a Arc<Binding>, Failure> {
     let bound = bound(call)?;
-    let mut refused: Option<GrantError> = None;
+    let mut refused: Option<Refusal> = None;
     for own in bound.granted.bindings() {
         match own.may_grant(new, &bound.facts.who()) {
             Ok(()) => return Ok(own),
-            Err(error) => refused = refused.or(Some(error)),
+            Err(error) => {
+                refused = refused.or(Some(Refusal { binding: Some(own.name.clone()), why: Why::Grant(error) }));
+            }
         }
     }
-    let why = refused.map(|error| error.to_string()).unwrap_or_default();
-    Err(Failure::new(Code::PermissionDenied, format!("{}: {why}", refusal(call.row, None))))
+    Err(Failure::new(Code::PermissionDenied, refusal(call.row, refused.as_ref())))
 }
 
 fn bound(call: &Call) -> Result<&Bound, Failure> {

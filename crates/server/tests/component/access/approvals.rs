@@ -84,3 +84,58 @@ async fn break_glass_needs_nobody_else_and_leaves_a_record_of_each_use() {
     let used = |kind: &EventKind| matches!(kind, EventKind::BreakGlassUsed { name, .. } if name == "setup");
     assert!(recorded.kinds().iter().any(used));
 }
+
+#[tokio::test]
+async fn second_person_sees_the_binding_and_could_grant_it_himself() {
+    let root = |name: &str, path: &str| {
+        format!(
+            "binding \"{name}\" {{\n role = \"policy-admin\"\n subject {{ spiffe_id = \"spiffe://example.org/people/{name}\" }}\n \
+             grants {{ roles = [\"entry-editor\"] scope {{ path = [\"{path}\"] }} }}\n}}\n"
+        )
+    };
+    let bindings = [root("ann", "/ns"), root("bob", "/ns/b"), root("cleo", "/ns/a"), root("eve", "/ns")];
+    let bench = scoped(&bindings.concat()).await;
+    let calls = async |name: &str| bench.remote(&chain(&bench, &format!("/people/{name}")).await);
+    let (ann, bob, cleo, eve) = (calls("ann").await, calls("bob").await, calls("cleo").await, calls("eve").await);
+    let scope = pb::Scope { path: Some(pb::Texts { values: vec!["/ns/a".to_owned()] }), ..pb::Scope::default() };
+    let spiffe_id = "spiffe://example.org/people/eve".to_owned();
+    let binding = pb::Binding {
+        name: "eve-a".to_owned(),
+        role: "entry-editor".to_owned(),
+        subjects: vec![pb::Subject { spiffe_id, ..pb::Subject::default() }],
+        scope: Some(scope.clone()),
+        ..pb::Binding::default()
+    };
+    let request = || pb::CreateBindingRequest { binding: Some(binding.clone()) };
+    let id = waits(&ann.access().create_binding(request()).await.unwrap_err());
+    let narrow = approve(&bob, &id).await.unwrap_err();
+    assert!(narrow.message().contains("path: the scope is wider than what binding \"bob\" may grant"), "{narrow:?}");
+    let herself = approve(&eve, &id).await.unwrap_err();
+    assert!(herself.message().contains("nobody grants himself a role"), "{herself:?}");
+    let shown = approve(&cleo, &id).await.unwrap().binding.unwrap();
+    assert_eq!((shown.name.as_str(), shown.scope), ("eve-a", Some(scope)));
+    ann.access().create_binding(request()).await.unwrap();
+    let request = || pb::DeleteBindingRequest { name: "eve-a".to_owned() };
+    let id = waits(&ann.access().delete_binding(request()).await.unwrap_err());
+    approve(&cleo, &id).await.unwrap();
+    ann.access().delete_binding(request()).await.unwrap();
+}
+
+#[tokio::test]
+async fn root_import_and_revocation_wait_too() {
+    let bench = scoped(&person("ann", "authority-admin", "")).await;
+    let ann = bench.remote(&chain(&bench, "/people/ann").await);
+    let request = authority::RevokeX509AuthorityRequest { authority_id: "a".to_owned() };
+    waits(&ann.local_authority().revoke_x509_authority(request).await.unwrap_err());
+    let root = steeple_proto::spire::api::types::X509Certificate {
+        asn1: chain(&bench, "/root").await.remove(0),
+        tainted: false,
+    };
+    let request = steeple_proto::spire::api::server::bundle::v1::AppendBundleRequest {
+        x509_authorities: vec![root],
+        ..Default::default()
+    };
+    waits(&ann.bundle().append_bundle(request).await.unwrap_err());
+    let waiting = ann.access().list_approvals(pb::ListApprovalsRequest {}).await.unwrap_err();
+    assert_eq!(waiting.code(), Code::PermissionDenied, "who approves does not read: {waiting:?}");
+}

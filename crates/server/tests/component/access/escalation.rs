@@ -67,7 +67,7 @@ async fn explained(
     name: &str,
     (who, call, refused): (Who, &calls::Call, &Refused),
 ) {
-    let Some(question) = questions::question(who, call, stored) else { return };
+    let Some(question) = questions::question(who, call, stored) else { panic!("{name}: nobody asks why") };
     let decision = bench.remote(auditor).access().explain(question).await.map(tonic::Response::into_inner);
     match refused {
         Refused::Malformed(_) => assert_eq!(decision.unwrap_err().code(), Code::InvalidArgument, "{name}"),
@@ -80,6 +80,10 @@ async fn explained(
         Refused::Unbound => {
             let decision = decision.unwrap();
             assert_eq!((decision.allowed, decision.refused_by.as_str()), (false, "subject"), "{name}");
+        }
+        Refused::Along(binding) => {
+            let told = format!("binding {binding:?}: role federation-admin may not delete entry");
+            assert_eq!(decision.unwrap().reason, told, "{name}");
         }
         Refused::Closed => {
             let decision = decision.unwrap();
@@ -122,6 +126,10 @@ async fn no_attempt_gets_more_than_was_granted() {
             Refused::Unbound => {
                 assert_eq!(status.code(), Code::PermissionDenied, "{name}: {status:?}");
                 assert!(status.message().contains("no binding is for "), "{name}: {status:?}");
+            }
+            Refused::Along(_) => {
+                assert_eq!(status.code(), Code::PermissionDenied, "{name}: {status:?}");
+                assert!(status.message().contains("1 entries federate with"), "{name}: {status:?}");
             }
             Refused::Closed => {
                 assert_eq!(status.code(), Code::PermissionDenied, "{name}: {status:?}");

@@ -8,7 +8,7 @@ use super::calls::Call;
 use super::{Stored, Who};
 use crate::bench::spiffe_id;
 
-/// What would be asked; nothing for what hangs on more than the objects of the call.
+/// What would be asked; nothing about entries that are not stored.
 pub(super) fn question(who: Who, call: &Call, stored: &Stored) -> Option<pb::ExplainRequest> {
     let caller = match who {
         Who::Person(name) => {
@@ -21,7 +21,9 @@ pub(super) fn question(who: Who, call: &Call, stored: &Stored) -> Option<pb::Exp
     let service_name = service.rsplit('.').next()?;
     let package = service_name.to_lowercase();
     let objects = abouts.into_iter().map(|about| pb::Object { about: Some(about) }).collect();
-    let method = format!("/spire.api.server.{package}.v1.{service_name}/{name}");
+    let package =
+        if package == "access" { "steeple.server.access".to_owned() } else { format!("spire.api.server.{package}") };
+    let method = format!("/{package}.v1.{service_name}/{name}");
     Some(pb::ExplainRequest { caller: Some(caller), method, objects })
 }
 
@@ -64,7 +66,11 @@ fn asked(call: &Call, stored: &Stored) -> Option<(&'static str, Vec<About>)> {
         Call::Relationship(name) => {
             ("TrustDomain/BatchCreateFederationRelationship", vec![About::TrustDomain(name.to_owned())])
         }
-        Call::DeleteBundle(..) => return None,
+        Call::DeleteBundle(name, _) => {
+            let along = About::Entry(stored.other.clone());
+            ("Bundle/BatchDeleteFederatedBundle", vec![About::TrustDomain(name.to_owned()), along])
+        }
+        Call::Grant(binding) => ("Access/CreateBinding", vec![About::Binding(*binding)]),
         Call::AppendBundle => ("Bundle/AppendBundle", vec![]),
         Call::Prepare => ("LocalAuthority/PrepareX509Authority", vec![]),
         Call::Taint => ("LocalAuthority/TaintX509Authority", vec![]),
