@@ -26,7 +26,7 @@ const BYTES: usize = 1 << 20;
 /// How long a delivery may take.
 const DELIVERY: Duration = Duration::from_secs(30);
 /// Pauses after failures, from the first to the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Feeds one sink from a trail.
 pub struct Feed {
@@ -48,7 +48,8 @@ impl Feed {
     /// A text, when what was kept can't be read.
     pub fn new(settings: &SinkSettings, follower: Follower, folder: &Path, clock: Clock) -> Result<Self, String> {
         let cursor = Cursor::new(folder, &settings.name);
-        let kept = cursor.load().map_err(|error| format!("sink {:?}: {}: {error}", settings.name, cursor.path().display()))?;
+        let kept =
+            cursor.load().map_err(|error| format!("sink {:?}: {}: {error}", settings.name, cursor.path().display()))?;
         let new = if settings.from_start { 0 } else { follower.durable() };
         // A trail that has less is another one.
         let next = kept.filter(|kept| *kept <= follower.durable()).unwrap_or(new);
@@ -105,8 +106,7 @@ impl Feed {
     async fn next(&mut self, place: Place) -> Result<(Place, usize), String> {
         let follower = self.follower.clone();
         let read = tokio::task::spawn_blocking(move || follower.read(place, RECORDS, BYTES)).await;
-        let Batch { lines, gone, end } =
-            read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let Batch { lines, gone, end } = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         if gone > 0 {
             self.state.lost(gone);
             let sink = self.state.name();
@@ -146,7 +146,10 @@ impl Feed {
                 (Err(Undelivered { reason, is_refused: true }), [one]) => {
                     self.state.lost(1);
                     let (sink, record) = (self.state.name(), &one.facts.metadata.uid);
-                    error!(sink, record, reason, "The receiver of the audit sink refuses a record; it goes on without it");
+                    error!(
+                        sink,
+                        record, reason, "The receiver of the audit sink refuses a record; it goes on without it"
+                    );
                 }
                 (Err(Undelivered { is_refused: true, .. }), part) => {
                     let (first, second) = part.split_at(part.len() / 2);

@@ -118,7 +118,8 @@ async fn serve(env: &mut Env, options: &Options, paths: &Paths, clock: Clock, lo
     let shutdown = Shutdown::new();
     let signals = Signals::listen()?;
     let config = paths.server_config(&options.trust_domain, options.port)?;
-    let server = server::start(&config, clock.clone(), log.clone(), (Audit::new(Arc::new(LogRecorder)), Vec::new())).await?;
+    let server =
+        server::start(&config, clock.clone(), log.clone(), (Audit::new(Arc::new(LogRecorder)), Vec::new())).await?;
     let port = server.address()?.port();
     let agent = async {
         let worked = work(env, options, paths, port, &clock, &log, began, &shutdown).await;

@@ -8,8 +8,15 @@ use steeple_config::{Block, ConfigError, invalid, parse_duration};
 use steeple_types::{SpiffeId, TrustDomain};
 
 /// Keys of the block.
-pub(super) const KEYS: &[&str] =
-    &["directory", "key_path", "max_segment_size", "max_segment_age", "checkpoint_records", "checkpoint_interval", "sink"];
+pub(super) const KEYS: &[&str] = &[
+    "directory",
+    "key_path",
+    "max_segment_size",
+    "max_segment_age",
+    "checkpoint_records",
+    "checkpoint_interval",
+    "sink",
+];
 
 /// The trail's settings, if a trail is to be kept.
 pub(super) fn read(

@@ -76,9 +76,8 @@ fn sink(name: &str, block: &Block<'_>) -> Result<SinkSettings, ConfigError> {
         _ => OutletSettings::Webhook { url: url(block)?, secret_path: path(block, "secret_path")? },
     };
     let format = block.text("format")?.unwrap_or_else(|| "ocsf".to_owned());
-    let format = Format::from_name(&format).ok_or_else(|| {
-        invalid(format!("format {format:?} is unknown; it must be \"ocsf\", \"ecs\" or \"cef\""))
-    })?;
+    let format = Format::from_name(&format)
+        .ok_or_else(|| invalid(format!("format {format:?} is unknown; it must be \"ocsf\", \"ecs\" or \"cef\"")))?;
     Ok(SinkSettings {
         name: name.to_owned(),
         filter: filter(block)?,
@@ -167,12 +166,8 @@ mod tests {
             tls: TlsSettings::default(),
         };
         let outlets: Vec<_> = found.iter().map(|sink| (sink.name.as_str(), sink.format, sink.outlet.clone())).collect();
-        let syslog = SyslogSettings {
-            address: "[::1]:6514".to_owned(),
-            server_name: Some("s".to_owned()),
-            facility: 19,
-            tls,
-        };
+        let syslog =
+            SyslogSettings { address: "[::1]:6514".to_owned(), server_name: Some("s".to_owned()), facility: 19, tls };
         let hook = OutletSettings::Webhook { url: url("https://h", None), secret_path: Some("/s".into()) };
         assert_eq!(
             outlets,
@@ -206,7 +201,8 @@ mod tests {
             let error = sinks(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
         }
-        let many: String = (0..17).map(|n| [r#"sink "s"#, &n.to_string(), r#"" { type = "stdout" } "#].concat()).collect();
+        let many: String =
+            (0..17).map(|n| [r#"sink "s"#, &n.to_string(), r#"" { type = "stdout" } "#].concat()).collect();
         assert_eq!(sinks(&many).unwrap_err(), "audit has 17 sinks; there may be 16");
     }
 }

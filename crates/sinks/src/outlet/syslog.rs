@@ -129,12 +129,8 @@ mod tests {
 
     #[test]
     fn message_is_framed_as_the_standards_have_it() {
-        let settings = SyslogSettings {
-            address: "a:1".to_owned(),
-            server_name: None,
-            facility: 13,
-            tls: TlsSettings::default(),
-        };
+        let settings =
+            SyslogSettings { address: "a:1".to_owned(), server_name: None, facility: 13, tls: TlsSettings::default() };
         let mut syslog = Syslog::new(settings);
         syslog.host = "node".to_owned();
         let mut frames = Vec::new();

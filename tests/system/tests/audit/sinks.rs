@@ -132,7 +132,8 @@ fn one_is_blocked() -> Result<()> {
     for number in 0..5 {
         entry_id(&create(&pair, &format!("e{number}"))?).context("while a sink is blocked")?;
     }
-    let is_behind = || anyhow::Ok(metric(&port, "lag_seconds", "hook")? > 0.0 && metric(&port, "waiting_records", "hook")? > 5.0);
+    let is_behind =
+        || anyhow::Ok(metric(&port, "lag_seconds", "hook")? > 0.0 && metric(&port, "waiting_records", "hook")? > 5.0);
     server.wait_for(|| Ok(metric(&port, "up", "hook").is_ok() && is_behind()?))?;
     wait_for_all(&mut server, &port, "file")?;
     ensure!(hook.posts().is_empty(), "it was not blocked");
@@ -187,7 +188,10 @@ fn one_is_refused() -> Result<()> {
     let mut pair = Pair::new()?;
     let answer = |body: &str| if body.contains("/poison\"") { ("400 Bad Request", "no poison") } else { OK };
     let hook = receiver(&pair, &Authority::new("receivers.test")?, answer)?;
-    let sink = format!(r#"sink "hook" {{ type = "webhook" url = "https://localhost:{}" ca_bundle_path = "ca.pem" }}"#, hook.port);
+    let sink = format!(
+        r#"sink "hook" {{ type = "webhook" url = "https://localhost:{}" ca_bundle_path = "ca.pem" }}"#,
+        hook.port
+    );
     let port = with_sinks(&mut pair, &sink)?;
     hook.block(true);
     let mut server = pair.start_server()?;
