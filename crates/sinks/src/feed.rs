@@ -26,7 +26,7 @@ const BYTES: usize = 1 << 20;
 /// How long a delivery may take.
 const DELIVERY: Duration = Duration::from_secs(30);
 /// Pauses after failures, from the first to the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Feeds one sink from a trail.
 pub struct Feed {

@@ -17,9 +17,12 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    // Libraries that are loaded into programs.
+    let loaded = ["faketime", "rsyslog"].map(|of| Path::new("/usr/lib/x86_64-linux-gnu").join(of));
     postgres()
         .into_iter()
         .chain(debian)
+        .chain(loaded)
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())

@@ -68,6 +68,10 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { name: "prometheus", source: Source::Debian("prometheus", "prometheus") },
     Peer { name: "promtool", source: Source::Debian("prometheus", "promtool") },
     Peer { name: "amtool", source: Source::Debian("prometheus-alertmanager", "amtool") },
+    Peer {
+        name: "libfaketime",
+        source: Source::Debian("libfaketime", "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
+    },
     Peer { name: "rsyslogd", source: Source::Debian("rsyslog", "rsyslogd") },
     Peer {
         name: "rsyslog-openssl",

@@ -91,7 +91,7 @@ fn slow(minutes: u32) -> String {
 
 /// All alerts.
 pub fn alerts() -> Vec<Alert> {
-    [issuance(), attestation(), agents(), workloads(), authorities(), stores(), safety(), targets()].concat()
+    [issuance(), attestation(), agents(), workloads(), authorities(), stores(), safety(), sinks(), targets()].concat()
 }
 
 fn issuance() -> Vec<Alert> {
@@ -577,6 +577,48 @@ fn safety() -> Vec<Alert> {
             fires: case(&[(r#"steeple_clock_jumps_total{instance="s",job="steeple-server"}"#, "0x10 1x10")], 12),
             labels: SERVER,
             silent: Some(case(&[(r#"steeple_clock_jumps_total{instance="s",job="steeple-server"}"#, "2x20")], 12)),
+        },
+    ]
+}
+
+fn sinks() -> Vec<Alert> {
+    const UP: &str = r#"steeple_audit_sink_up{instance="s",job="steeple-server",sink="siem"}"#;
+    const LAG: &str = r#"steeple_audit_sink_lag_seconds{instance="s",job="steeple-server",sink="siem"}"#;
+    const LOST: &str = r#"steeple_audit_sink_lost_records_total{instance="s",job="steeple-server",sink="siem"}"#;
+    const SINK: &[(&str, &str)] = &[("instance", "s"), ("job", "steeple-server"), ("sink", "siem")];
+    vec![
+        Alert {
+            name: "AuditSinkDown",
+            severity: Severity::Security,
+            expr: "steeple_audit_sink_up == 0".to_owned(),
+            minutes: 5,
+            summary: "A sink of the audit trail takes no records",
+            description: "They wait in the trail, and nobody is slowed; who looks for them at the receiver does not see them.",
+            fires: case(&[(UP, "0x20")], 10),
+            labels: SINK,
+            silent: Some(case(&[(UP, "0x3 1x20")], 10)),
+        },
+        Alert {
+            name: "AuditSinkLagging",
+            severity: Severity::Ticket,
+            expr: format!("steeple_audit_sink_lag_seconds > {}", limit::SINK_LAG),
+            minutes: 10,
+            summary: "A sink of the audit trail is behind",
+            description: "Its receiver takes records more slowly than they are made.",
+            fires: case(&[(LAG, "900x30")], 15),
+            labels: SINK,
+            silent: Some(case(&[(LAG, "60x30")], 15)),
+        },
+        Alert {
+            name: "AuditSinkLossy",
+            severity: Severity::Security,
+            expr: "increase(steeple_audit_sink_lost_records_total[10m]) > 0".to_owned(),
+            minutes: 0,
+            summary: "A sink of the audit trail will never get some records",
+            description: "Its receiver refused them, or retention took them out of the trail before they were delivered.",
+            fires: case(&[(LOST, "0x10 2x10")], 12),
+            labels: SINK,
+            silent: Some(case(&[(LOST, "2x20")], 12)),
         },
     ]
 }

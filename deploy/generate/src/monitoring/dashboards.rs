@@ -326,6 +326,44 @@ const AUDIT: Dashboard = Dashboard {
             queries: &[("steeple_audit_disk_free_ratio", "{{instance}}")],
             alert: Some("AuditDiskLow"),
         },
+        Panel {
+            title: "Sinks that take records",
+            description: "1 when the receiver took what it was sent last.",
+            unit: "short",
+            queries: &[("steeple_audit_sink_up", "{{instance}} {{sink}}")],
+            alert: Some("AuditSinkDown"),
+        },
+        Panel {
+            title: "How far sinks are behind",
+            description: "Age of the record that comes next.",
+            unit: "s",
+            queries: &[("steeple_audit_sink_lag_seconds", "{{instance}} {{sink}}")],
+            alert: Some("AuditSinkLagging"),
+        },
+        Panel {
+            title: "Records that wait for sinks",
+            description: "They are in the trail.",
+            unit: "short",
+            queries: &[("steeple_audit_sink_waiting_records", "{{instance}} {{sink}}")],
+            alert: None,
+        },
+        Panel {
+            title: "Deliveries",
+            description: "Records a second that arrived, and deliveries that failed.",
+            unit: "reqps",
+            queries: &[
+                ("sum by (sink) (rate(steeple_audit_sink_delivered_records_total[5m]))", "{{sink}}"),
+                ("sum by (sink) (rate(steeple_audit_sink_failed_deliveries_total[5m]))", "{{sink}} failed"),
+            ],
+            alert: None,
+        },
+        Panel {
+            title: "Records that sinks never get",
+            description: "Refused by the receiver, or taken out of the trail before.",
+            unit: "short",
+            queries: &[("sum by (sink) (increase(steeple_audit_sink_lost_records_total[1h]))", "{{sink}}")],
+            alert: Some("AuditSinkLossy"),
+        },
     ],
 };
 

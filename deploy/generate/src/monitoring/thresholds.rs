@@ -26,6 +26,8 @@ pub(super) const SLOW_DATASTORE: f64 = 0.1;
 pub(super) const DISK_LOW: f64 = 0.2;
 /// Part of it below which somebody is woken.
 pub(super) const DISK_CRITICAL: f64 = 0.05;
+/// Seconds that a sink of the audit trail may be behind.
+pub(super) const SINK_LAG: u32 = 300;
 /// How many times as many denials as in a day on average…
 pub(super) const DENIED_FACTOR: u32 = 10;
 /// …and how many at least in five minutes.

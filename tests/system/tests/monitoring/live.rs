@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use steeple_tests_databases::{GRAFANA_SDK, Postgres, missing};
+use steeple_tests_databases::{GRAFANA_SDK, Postgres, missing, path};
 use steeple_tests_system::dev::free_port;
 use steeple_tests_system::mounts::{fill, small_disk, with_own_mounts};
 use steeple_tests_system::pair::Pair;
@@ -14,6 +14,7 @@ use crate::static_checks::queries;
 
 const AGENT: &str = "agent";
 const PEERS: [&str; 1] = ["prometheus"];
+const FAKETIME: &str = "libfaketimeMT.so.1";
 
 fn telemetry(port: &str) -> String {
     format!("telemetry {{ Prometheus {{ host = \"127.0.0.1\" port = {port} }} }}\n")
@@ -52,7 +53,8 @@ fn each_query_of_each_dashboard_returns_data() {
 
 fn dashboards_have_data() -> Result<()> {
     let (mut pair, server_port, agent_port) = (Pair::new()?, free_port()?, free_port()?);
-    let trail = format!("audit {{ directory = \"{}\" }}\n", pair.path("trail").display());
+    let sink = r#"sink "file" { type = "file" path = "copy.jsonl" }"#;
+    let trail = format!("audit {{ directory = \"{}\" {sink} }}\n", pair.path("trail").display());
     (pair.server_blocks, pair.agent_blocks) = (telemetry(&server_port) + &trail, telemetry(&agent_port));
     let _server = pair.start_server()?;
     let token = pair.admit(AGENT)?;
@@ -134,6 +136,60 @@ fn full_disk_of_the_audit_trail_is_told_and_nothing_else() {
         prometheus.wait_for_silence()
     })
     .unwrap();
+}
+
+#[test]
+fn sink_that_takes_no_records_is_told_and_nothing_else() {
+    if missing(&PEERS).unwrap() {
+        return;
+    }
+    with_own_mounts("live::sink_that_takes_no_records_is_told_and_nothing_else", sink_fails).unwrap();
+}
+
+/// The folder of the sink's file is not there at first.
+fn sink_fails() -> Result<()> {
+    let (mut pair, port) = (Pair::new()?, free_port()?);
+    // How full the disk of the machine is, is not told here.
+    let disk = pair.path("trail");
+    fs::create_dir(&disk)?;
+    small_disk(&disk, "64m")?;
+    let sink = r#"sink "file" { type = "file" path = "later/copy.jsonl" }"#;
+    let trail = format!("audit {{ directory = \"{}\" {sink} }}\n", disk.join("audit").display());
+    pair.server_blocks = telemetry(&port) + &trail;
+    let _server = pair.start_server()?;
+    let prometheus = Prometheus::start_with(&[("steeple-server", &port)], &["AuditSinkDown"])?;
+    prometheus.wait_for(&["AuditSinkDown"])?;
+    ensure!(create(&pair, "entry")? == 0, "nobody is kept from anything");
+    fs::create_dir(pair.path("later"))?;
+    prometheus.wait_for_silence()?;
+    ensure!(fs::read_to_string(pair.path("later/copy.jsonl"))?.contains("entry_created"));
+    Ok(())
+}
+
+#[test]
+fn jump_of_the_clock_is_told_and_nothing_else() {
+    if missing(&[PEERS[0], FAKETIME]).unwrap() {
+        return;
+    }
+    clock_jumps().unwrap();
+}
+
+fn clock_jumps() -> Result<()> {
+    let (mut pair, port) = (Pair::new()?, free_port()?);
+    let offset = pair.path("offset");
+    fs::write(&offset, "+0\n")?;
+    pair.server_blocks = telemetry(&port);
+    pair.server_environment = vec![
+        ("LD_PRELOAD", path(FAKETIME)?.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", offset.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    let _server = pair.start_server()?;
+    let prometheus = Prometheus::start(&[("steeple-server", &port)])?;
+    fs::write(&offset, "+20\n")?;
+    prometheus.wait_for(&["ClockJumped"])?;
+    prometheus.wait_for_silence()
 }
 
 fn create(pair: &Pair, name: &str) -> Result<i32> {
