@@ -32,7 +32,10 @@ const SCOPE: &[&str] = &[
 ];
 
 /// Scoped rights, if they are asked for.
-pub(super) fn read(root: &Block<'_>, trust_domain: &TrustDomain) -> Result<Option<AccessSettings>, ConfigError> {
+///
+/// # Errors
+/// [`ConfigError`] of the first thing that is not in order.
+pub fn read(root: &Block<'_>, trust_domain: &TrustDomain) -> Result<Option<AccessSettings>, ConfigError> {
     let Some(access) = root.block("access")? else { return Ok(None) };
     match access.text("mode")?.as_deref() {
         Some("scoped") => {}
