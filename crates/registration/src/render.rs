@@ -240,10 +240,6 @@ impl Cluster {
 fn selectors(rule: &Rule, pod: &PodObject, data: &Value<'_>) -> Result<SelectorSet, RenderError> {
     let own = format!("k8s:pod-uid:{}", pod.uid);
     let mut texts = vec![own];
-    // By this the server itself sees whose the entry is, and can hold the ID to it.
-    if let Scope::Namespace(namespace) = &rule.scope {
-        texts.push(format!("k8s:ns:{namespace}"));
-    }
     for template in &rule.selectors {
         texts.push(rendered("workload selector", template, data)?);
     }
