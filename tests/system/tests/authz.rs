@@ -64,7 +64,10 @@ fn rights_of_a_running_server_are_explained_by_the_command() -> Result<()> {
     let outside = explain("/ns/bank/x")?;
     ensure!(outside.get("allowed") != Some(&json!(true)), "{outside}");
     ensure!(outside.get("refused_by") == Some(&json!("path")), "{outside}");
-    ensure!(outside.get("reason") == Some(&json!("binding \"shop\": path: /ns/bank/x lies not under /ns/shop")), "{outside}");
+    ensure!(
+        outside.get("reason") == Some(&json!("binding \"shop\": path: /ns/bank/x lies not under /ns/shop")),
+        "{outside}"
+    );
     let inside = explain("/ns/shop/x")?;
     ensure!(inside.get("allowed") == Some(&json!(true)) && inside.get("binding") == Some(&json!("shop")), "{inside}");
     let request = json!({ "action": "create", "resource": "entry", "objects": about("/ns/shop/x") });

@@ -35,21 +35,21 @@ async fn taint_waits_for_a_second_person_and_happens_once() {
     let ann = bench.remote(&chain(&bench, "/people/ann").await);
     let bob = bench.remote(&chain(&bench, "/people/bob").await);
     let ed = bench.remote(&chain(&bench, "/people/ed").await);
-    let id = waits(&taint(&ann, "a").await);
-    assert_eq!(waits(&taint(&ann, "a").await), id, "the same request waits for the same approval");
-    let own = approve(&ann, &id).await.unwrap_err();
-    assert!(own.message().contains("nobody approves what he asked for himself"), "{own:?}");
-    assert_eq!(approve(&ed, &id).await.unwrap_err().code(), Code::PermissionDenied);
-    let given = approve(&bob, &id).await.unwrap();
-    assert_eq!(
-        (given.requested_by.as_str(), given.approved_by.as_str()),
-        ("spiffe://example.org/people/ann", "spiffe://example.org/people/bob")
-    );
-    // The approval is of this request of this caller.
-    assert_ne!(waits(&taint(&ann, "b").await), id);
-    assert_ne!(waits(&taint(&bob, "a").await), id);
     let recorded = std::sync::Arc::clone(&bench.recorded);
     serve(bench.server, async {
+        let id = waits(&taint(&ann, "a").await);
+        assert_eq!(waits(&taint(&ann, "a").await), id, "the same request waits for the same approval");
+        let own = approve(&ann, &id).await.unwrap_err();
+        assert!(own.message().contains("nobody approves what he asked for himself"), "{own:?}");
+        assert_eq!(approve(&ed, &id).await.unwrap_err().code(), Code::PermissionDenied);
+        let given = approve(&bob, &id).await.unwrap();
+        assert_eq!(
+            (given.requested_by.as_str(), given.approved_by.as_str()),
+            ("spiffe://example.org/people/ann", "spiffe://example.org/people/bob")
+        );
+        // The approval is of this request of this caller.
+        assert_ne!(waits(&taint(&ann, "b").await), id);
+        assert_ne!(waits(&taint(&bob, "a").await), id);
         let done = taint(&ann, "a").await;
         assert!(!done.message().contains("second person"), "it went on to the authorities: {done:?}");
         assert_ne!(waits(&taint(&ann, "a").await), id, "it is good for one call");
@@ -66,13 +66,17 @@ async fn approval_expires() {
     let bench = scoped(&format!("approval_ttl = \"10m\"\n{}", bindings.concat())).await;
     let ann = bench.remote(&chain(&bench, "/people/ann").await);
     let bob = bench.remote(&chain(&bench, "/people/bob").await);
-    let id = waits(&taint(&ann, "a").await);
-    bench.hand.advance(Duration::from_mins(10));
-    assert_eq!(approve(&bob, &id).await.unwrap_err().code(), Code::NotFound);
-    let id = waits(&taint(&ann, "a").await);
-    approve(&bob, &id).await.unwrap();
-    bench.hand.advance(Duration::from_mins(10));
-    assert_ne!(waits(&taint(&ann, "a").await), id);
+    let hand = bench.hand.clone();
+    serve(bench.server, async {
+        let id = waits(&taint(&ann, "a").await);
+        hand.advance(Duration::from_mins(10));
+        assert_eq!(approve(&bob, &id).await.unwrap_err().code(), Code::NotFound);
+        let id = waits(&taint(&ann, "a").await);
+        approve(&bob, &id).await.unwrap();
+        hand.advance(Duration::from_mins(10));
+        assert_ne!(waits(&taint(&ann, "a").await), id);
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -125,17 +129,20 @@ async fn second_person_sees_the_binding_and_could_grant_it_himself() {
 async fn root_import_and_revocation_wait_too() {
     let bench = scoped(&person("ann", "authority-admin", "")).await;
     let ann = bench.remote(&chain(&bench, "/people/ann").await);
-    let request = authority::RevokeX509AuthorityRequest { authority_id: "a".to_owned() };
-    waits(&ann.local_authority().revoke_x509_authority(request).await.unwrap_err());
     let root = steeple_proto::spire::api::types::X509Certificate {
         asn1: chain(&bench, "/root").await.remove(0),
         tainted: false,
     };
-    let request = steeple_proto::spire::api::server::bundle::v1::AppendBundleRequest {
+    let import = steeple_proto::spire::api::server::bundle::v1::AppendBundleRequest {
         x509_authorities: vec![root],
         ..Default::default()
     };
-    waits(&ann.bundle().append_bundle(request).await.unwrap_err());
-    let waiting = ann.access().list_approvals(pb::ListApprovalsRequest {}).await.unwrap_err();
-    assert_eq!(waiting.code(), Code::PermissionDenied, "who approves does not read: {waiting:?}");
+    serve(bench.server, async {
+        waits(&ann.bundle().append_bundle(import).await.unwrap_err());
+        let waiting = ann.access().list_approvals(pb::ListApprovalsRequest {}).await.unwrap_err();
+        assert_eq!(waiting.code(), Code::PermissionDenied, "who approves does not read: {waiting:?}");
+        let request = authority::RevokeX509AuthorityRequest { authority_id: "a".to_owned() };
+        waits(&ann.local_authority().revoke_x509_authority(request).await.unwrap_err());
+    })
+    .await;
 }
