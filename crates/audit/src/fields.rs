@@ -75,6 +75,10 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         }
         Kind::LogLevelSet { level } => vec![("new_level", level.clone())],
         Kind::Pruned { what } => vec![("pruned", (*what).to_owned())],
+        Kind::TrailPruned { tombstone } => tombstone.pairs(),
+        Kind::HoldSet { name, reason } | Kind::HoldReleased { name, reason } => {
+            vec![("hold", name.clone()), ("reason", reason.clone())]
+        }
         Kind::ServerStarted { version, configuration_digest } => {
             vec![("version", (*version).to_owned()), ("configuration_digest", configuration_digest.clone())]
         }
@@ -129,6 +133,9 @@ pub(crate) fn name(kind: &EventKind) -> &'static str {
         EventKind::AuthorityRevoked { .. } => "authority_revoked",
         EventKind::LogLevelSet { .. } => "log_level_set",
         EventKind::Pruned { .. } => "pruned",
+        EventKind::TrailPruned { .. } => "trail_pruned",
+        EventKind::HoldSet { .. } => "hold_set",
+        EventKind::HoldReleased { .. } => "hold_released",
         EventKind::ServerStarted { .. } => "server_started",
         EventKind::ServerStopped => "server_stopped",
     }

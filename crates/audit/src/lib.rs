@@ -7,15 +7,21 @@ mod canonical;
 mod catalogue;
 pub mod checkpoint;
 mod data;
+pub mod export;
 mod fields;
 pub mod folder;
+pub mod holds;
+mod keep;
 mod key;
 mod log;
 pub mod merkle;
 pub mod note;
 mod ocsf;
 pub mod record;
+pub mod report;
+mod retention;
 mod tail;
+mod tombstone;
 mod trail;
 pub mod verify;
 
@@ -27,7 +33,10 @@ use jiff::Timestamp;
 use steeple_crypto::random;
 use steeple_types::{Entry, EntryId, SelectorSet, SpiffeId, TrustDomain};
 
+pub use keep::{KeepSettings, Keeper};
 pub use log::LogRecorder;
+pub use retention::Retention;
+pub use tombstone::Tombstone;
 pub use trail::{Trail, TrailError, TrailSettings, Writer};
 
 /// Version of the catalogue of events.
@@ -188,6 +197,18 @@ pub enum EventKind {
     },
     Pruned {
         what: &'static str,
+    },
+    /// Records of the trail itself are taken away.
+    TrailPruned {
+        tombstone: Box<Tombstone>,
+    },
+    HoldSet {
+        name: String,
+        reason: String,
+    },
+    HoldReleased {
+        name: String,
+        reason: String,
     },
     ServerStarted {
         version: &'static str,

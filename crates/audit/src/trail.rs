@@ -93,6 +93,8 @@ pub struct Trail(mpsc::Sender<Asked>);
 enum Asked {
     /// To record.
     Record(Waiting),
+    /// To make a checkpoint, and to tell whether it covers all.
+    Checkpoint(oneshot::Sender<bool>),
     /// To end.
     End,
 }
@@ -126,6 +128,17 @@ impl Trail {
 }
 
 impl Trail {
+    /// Has the writer make a checkpoint; yields whether one covers all that was recorded before.
+    pub async fn checkpoint(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Asked::Checkpoint(answer)).await.is_ok() && answered.await.unwrap_or(false)
+    }
+
+    /// Returns when the writer has ended.
+    pub(crate) async fn ended(&self) {
+        self.0.closed().await;
+    }
+
     /// Has the writer end; what is to be recorded after that is refused.
     pub async fn end(&self) {
         // A writer that is gone has ended.

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use steeple_audit::TrailSettings;
+use steeple_audit::{KeepSettings, TrailSettings};
 use steeple_ca::CaSubject;
 use steeple_config::{
     Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, TELEMETRY_NOT_YET, invalid, parse_duration,
@@ -39,6 +39,8 @@ pub struct ServerConfig {
     pub log: LogSettings,
     /// Where the audit trail is kept, if it is.
     pub audit: Option<TrailSettings>,
+    /// What is done with files of the trail that are full.
+    pub audit_keep: Option<KeepSettings>,
     /// SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
     /// The plugins in the order of the file.
@@ -85,7 +87,8 @@ impl Reader<'_> {
         let plugins = read_plugins(root)?;
         let data_dir = PathBuf::from(data_dir);
         let audit = audit::read(root, &settings.trust_domain, &data_dir)?;
-        Ok(ServerConfig { settings, data_dir, log, audit, digest: String::new(), plugins, warnings })
+        let audit_keep = audit::keep(root)?;
+        Ok(ServerConfig { settings, data_dir, log, audit, audit_keep, digest: String::new(), plugins, warnings })
     }
 
     fn bind_address(&self) -> Result<SocketAddr, ConfigError> {

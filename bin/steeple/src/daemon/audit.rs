@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
-use steeple_audit::{Actor, Audit, EventKind, LogRecorder};
+use steeple_audit::{Actor, Audit, EventKind, Keeper, LogRecorder};
 use steeple_clock::Clock;
 use steeple_server::config::ServerConfig;
 use tracing::warn;
@@ -22,6 +22,8 @@ pub(super) struct Trail {
 struct Written {
     trail: steeple_audit::Trail,
     thread: JoinHandle<()>,
+    /// The one that looks after files that are full.
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Trail {
@@ -36,7 +38,8 @@ impl Trail {
                 let runtime = tokio::runtime::Handle::current();
                 let thread = std::thread::Builder::new().name("audit".to_owned());
                 let thread = thread.spawn(move || writer.run(&runtime)).context("the audit trail's thread")?;
-                (Audit::new(Arc::new(trail.clone())), Some(Written { trail, thread }))
+                let keeper = keep(config, &trail, clock)?;
+                (Audit::new(Arc::new(trail.clone())), Some(Written { trail, thread, keeper }))
             }
         };
         let started = EventKind::ServerStarted { version: SPIRE_VERSION, configuration_digest: config.digest.clone() };
@@ -54,10 +57,27 @@ impl Trail {
         if let Err(error) = self.audit.record(clock.now(), Actor::Server, EventKind::ServerStopped).await {
             warn!(%error, "The end is not in the audit trail");
         }
-        if let Some(Written { trail, thread }) = self.written {
+        if let Some(Written { trail, thread, keeper }) = self.written {
             trail.end().await;
             // A thread that panicked has told so.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            if let Some(keeper) = keeper {
+                let _ = tokio::task::spawn_blocking(move || keeper.join()).await;
+            }
         }
     }
+}
+
+/// Starts the thread that looks after files that are full.
+fn keep(
+    config: &ServerConfig,
+    trail: &steeple_audit::Trail,
+    clock: &Clock,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(settings) = config.audit_keep.clone() else { return Ok(None) };
+    let keeper = Keeper::new(settings, trail.clone(), clock.clone()).context("audit trail")?;
+    let runtime = tokio::runtime::Handle::current();
+    let thread = std::thread::Builder::new().name("audit-keep".to_owned());
+    let thread = thread.spawn(move || runtime.block_on(keeper.run())).context("the thread that keeps the trail")?;
+    Ok(Some(thread))
 }

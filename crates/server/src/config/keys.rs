@@ -77,6 +77,7 @@ pub(super) fn check_unknown<'a>(root: &Block<'a>, server: &Block<'a>) -> Result<
             ("bundle endpoint", endpoint, BUNDLE_ENDPOINT),
             ("bundle endpoint ACME", acme, ACME),
             ("audit", root.block("audit")?, super::audit::KEYS),
+            ("audit retention", root.block("audit")?.unwrap_or_default().block("retention")?, super::audit::RETENTION),
         ],
     )
 }
