@@ -6,10 +6,11 @@ the `openssl` command (3.0 or later) for Ed25519, and the key. Give the key with
 the trail's writer can't reach; without it the folder's own key.pub is believed, which proves only that the files fit
 each other. A checkpoint that was kept elsewhere (--checkpoint) also shows that the folder is not an older copy.
 With --from and --to, records are verified from the last checkpoint before the range to the first one after it; lines
-before are only counted. Memory does not grow with the records, only by about a kilobyte for each checkpoint.
+before are only counted. Where the first records are gone, the last of the trail's own tombstones has to tell of it,
+unless the folder is an excerpt (--excerpt). Memory does not grow with the records, only by about a kilobyte for each checkpoint.
 Exit codes: 0 in order, 1 something is wrong (one line on stderr says what), 2 wrong usage or no usable openssl.
 """
-import argparse, base64, collections, functools, hashlib, json, os, pathlib, re, subprocess, sys, tempfile
+import argparse, base64, collections, functools, gzip, hashlib, json, os, pathlib, re, subprocess, sys, tempfile, zlib
 
 MAX_LINE = 1 << 20  # bytes, line feed included
 OWN_KEY = "the key is the folder's own: who can rewrite the folder can replace it; give --key"
@@ -182,42 +183,95 @@ def check_record(line, key, sequence, head=None):
     return digest
 
 # Trails and proofs
-def read_lines(folder):
-    """Yields (place, line) for all records, then (file, bytes) if the last file ends with bytes that are no record."""
-    names, count = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl")), 0
-    for name in names:
-        path, number = os.path.join(folder, name), 0
-        need(name == f"{count:020}.jsonl", f"{path}: begins with another record, by its name, than {count}, the next")
-        with open(path, "rb") as file:
-            while line := file.readline(MAX_LINE):
-                number += 1
-                if line.endswith(b"\n"):
-                    yield f"{path}:{number}", line[:-1]
-                    count += 1
-                    continue
-                torn = len(line)
-                while line := file.readline(MAX_LINE):
-                    torn += len(line)
-                    need(not line.endswith(b"\n"), f"{path}:{number}: the line is longer than 1 MiB")
-                need(name == names[-1], f"{path}:{number}: ends within a line, though another segment follows")
-                yield path, torn
+def segments(folder):
+    """Pairs (number of the first record, path), in order; one that is there plain and compressed is the plain one."""
+    found = {}
+    for name in sorted(os.listdir(folder), reverse=True):  # plain after compressed
+        if name.endswith((".jsonl", ".jsonl.gz")):
+            path, form = os.path.join(folder, name), re.fullmatch(r"(\d{20})\.jsonl(?:\.gz)?", name, re.ASCII)
+            need(form, f"{path}: is named like a segment, but not after the number of its first record")
+            found[int(form[1])] = path
+    return sorted(found.items())
 
-def verify_trail(folder, key, given, first, last):
+def read_lines(files):
+    """Yields (place, line) for all records, then (file, bytes) if the last file ends with bytes that are no record."""
+    count = files[0][0] if files else 0
+    for first, path in files:
+        number = 0
+        need(first == count, f"{path}: begins with another record, by its name, than {count}, the next")
+        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+            try:
+                while line := file.readline(MAX_LINE):
+                    number += 1
+                    if line.endswith(b"\n"):
+                        yield f"{path}:{number}", line[:-1]
+                        count += 1
+                        continue
+                    torn = len(line)
+                    while line := file.readline(MAX_LINE):
+                        torn += len(line)
+                        need(not line.endswith(b"\n"), f"{path}:{number}: the line is longer than 1 MiB")
+                    need(path == files[-1][1], f"{path}:{number}: ends within a line, though another segment follows")
+                    yield path, torn
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise Fault(f"{path}: is not what was compressed: {error}") from None
+
+def find_tombstone(files, pruned, ahead):
+    """The number of the first record that tells that all before `pruned` is gone and that none takes back; the record
+    itself is yet to be verified."""
+    told, number = {}, files[0][0]
+    for _, line in read_lines(files):
+        if not isinstance(line, int) and b"trail_pruned" in line:
+            try:
+                event = parse(line.decode())
+                metadata, correlation = event["metadata"], event["metadata"]["correlation_uid"]
+                if metadata["event_code"] == "trail_pruned" and event["status_id"] != 1:
+                    told.pop(correlation, None)
+                elif metadata["event_code"] == "trail_pruned":
+                    data = event["entity"]["data"]
+                    until, count = int(data["last_record"]) + 1, int(data["records"])
+                    if until >= pruned and until - int(data["first_record"]) == count > 0 and until <= number:
+                        told.setdefault(correlation, (number, until, unbase64(data["root"]), data["head"]))
+            except (KeyError, TypeError, ValueError, RecursionError):
+                pass  # what is no record is found later on
+        number += 1
+    missing = f"the records before {pruned} are missing, and no tombstone that a checkpoint covers tells of it"
+    need(told, missing)
+    number, until, root, head = min(told.values())
+    mark = next((mark for mark in ahead if mark.size == until), None)
+    need(mark and (mark.root, mark.head) == (root, head), f"the tombstone in record {number} is of other records")
+    need(number < max(mark.size for mark in ahead), missing)
+    return number
+
+def verify_trail(folder, key, given, first, last, is_excerpt=False):
     """One line that says what is in order; `given` are checkpoints that were kept elsewhere."""
     # Checkpoints before records: what is written meanwhile has no checkpoint then, instead of no records.
     ahead, torn_note = read_checkpoints(os.path.join(folder, "checkpoints"), key)
     ahead = sorted([*ahead, *given], key=lambda mark: mark.size)
     for one, other in zip(ahead, ahead[1:]):
         need(one.size != other.size or one[:4] == other[:4], f"two checkpoints over {one.size} records differ")
-    start, until = Checkpoint(0, root_of([]), (), None, None), float("inf")
+    files, start, until = segments(folder), Checkpoint(0, root_of([]), (), None, None), float("inf")
+    pruned = files[0][0] if files else 0
+    if pruned:
+        need(first == 0 or first >= pruned, f"there is no record {first} in the trail")
+        for mark in given:
+            is_known = mark.size >= pruned or sum(one[:4] == mark[:4] for one in ahead) > 1
+            need(is_known, "the checkpoint that was kept covers none but pruned records, and is not one of the trail's")
+        first, tombstone = max(first, pruned), None
+        if not is_excerpt:
+            tombstone = find_tombstone(files, pruned, ahead)  # which is verified, whatever range is asked for
+            first, last = min(first, tombstone), None if last is None else max(last, tombstone)
+        ahead = [mark for mark in ahead if mark.size >= pruned]
+        given = [mark for mark in given if mark.size >= pruned]
     if last is not None:  # as far as the next checkpoint, and the one that was kept
         until = min((mark.size for mark in ahead if mark.size > last), default=until)
         until = max([until, *(mark.size for mark in given)])
     # The walk begins at the checkpoint that was kept at the latest, so that all later ones are compared with it.
     while first > 0 and ahead and ahead[0].size <= min([first, *(mark.size for mark in given)]):
         start = ahead.pop(0)
-    frontier, head, count, compared, covered, torn = list(start.frontier), start.head, 0, 0, start.size, 0
-    for place, line in read_lines(folder):
+    need(start.size >= pruned, f"no checkpoint covers just the {pruned} records that are gone")
+    frontier, head, count, compared, covered, torn = list(start.frontier), start.head, pruned, 0, start.size, 0
+    for place, line in read_lines(files):
         if isinstance(line, int):
             torn = line  # nothing comes after it
             break
@@ -237,8 +291,9 @@ def verify_trail(folder, key, given, first, last):
     need(count >= min(until, needed.size), wrong)
     need(first in range(count) or first == 0, f"there is no record {first} in the trail")
     need(last is None or last < count, f"there is no record {last} in the trail")
-    what = f"{count} records" if (first, last) == (0, None) else f"records {start.size} to {count - 1}"
+    what = f"{count} records" if (start.size, last) == (0, None) else f"records {start.size} to {count - 1}"
     answer = f"in order: {what}, {compared} checkpoints, {count - covered} records not covered by a checkpoint yet"
+    answer += f", {pruned} records before are gone, as record {tombstone} tells" if pruned and not is_excerpt else ""
     answer += f" ({torn} bytes at the end are no record)" if torn else ""
     return answer + (f" ({torn_note} bytes at the end of checkpoints are no checkpoint)" if torn_note else "")
 
@@ -272,7 +327,7 @@ def run(args):
     if args.proof:
         return [within(args.proof, verify_proof, proof, key)]
     given = [within(args.checkpoint, read_checkpoint, note, key)] if args.checkpoint else []
-    return [verify_trail(args.folder, key, given, args.first, args.last), *([OWN_KEY] if own else [])]
+    return [verify_trail(args.folder, key, given, args.first, args.last, args.excerpt), *([OWN_KEY] if own else [])]
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Verifies an audit trail, or the proof of one record.")
@@ -282,6 +337,7 @@ def main(arguments=None):
         parser.add_argument(name)
     parser.add_argument("--from", dest="first", type=number, default=0, metavar="N")
     parser.add_argument("--to", dest="last", type=number, metavar="N")
+    parser.add_argument("--excerpt", action="store_true", help="the folder was exported: earlier records are not in it")
     args = parser.parse_args(arguments)
     if (args.folder is None) == (args.proof is None) or (args.key and args.key_file):
         parser.error("give a folder or --proof, and --key or --key-file")

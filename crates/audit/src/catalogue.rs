@@ -84,6 +84,9 @@ pub(crate) fn listing(kind: &EventKind) -> Listing {
         Kind::BreakGlassUsed { .. } => ("binding", ACTIVATE, 5),
         Kind::LogLevelSet { .. } => ("log_level", UPDATE, 2),
         Kind::Pruned { .. } => ("records", DELETE, 1),
+        Kind::TrailPruned { .. } => ("audit_trail", DELETE, 2),
+        Kind::HoldSet { .. } => ("legal_hold", CREATE, 2),
+        Kind::HoldReleased { .. } => ("legal_hold", DELETE, 3),
         Kind::ServerStarted { .. } => return of_process(START),
         Kind::ServerStopped => return of_process(STOP),
     };
@@ -116,7 +119,7 @@ mod tests {
             EventKind::BundleUpdated { trust_domain: trust_domain.clone() },
             EventKind::BundleSet { trust_domain: trust_domain.clone() },
             EventKind::BundleRefreshed { trust_domain: trust_domain.clone(), sequence_number: 1 },
-            EventKind::BundleDeleted { trust_domain: trust_domain.clone() },
+            EventKind::BundleDeleted { trust_domain: trust_domain.clone(), mode: "RESTRICT" },
             EventKind::RelationshipCreated { trust_domain: trust_domain.clone() },
             EventKind::RelationshipUpdated { trust_domain: trust_domain.clone() },
             EventKind::RelationshipDeleted { trust_domain },
@@ -137,6 +140,8 @@ mod tests {
             EventKind::BreakGlassUsed { name: String::new(), reason: String::new(), method: "" },
             EventKind::LogLevelSet { level: String::new() },
             EventKind::Pruned { what: "" },
+            EventKind::HoldSet { name: String::new(), reason: String::new() },
+            EventKind::HoldReleased { name: String::new(), reason: String::new() },
             EventKind::ServerStarted { version: "", configuration_digest: String::new() },
             EventKind::ServerStopped,
         ] {

@@ -63,10 +63,12 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         | Kind::BundleCreated { trust_domain }
         | Kind::BundleUpdated { trust_domain }
         | Kind::BundleSet { trust_domain }
-        | Kind::BundleDeleted { trust_domain }
         | Kind::RelationshipCreated { trust_domain }
         | Kind::RelationshipUpdated { trust_domain }
         | Kind::RelationshipDeleted { trust_domain } => vec![("trust_domain_id", trust_domain.to_string())],
+        Kind::BundleDeleted { trust_domain, mode } => {
+            vec![("trust_domain_id", trust_domain.to_string()), ("mode", (*mode).to_owned())]
+        }
         Kind::BundleRefreshed { trust_domain, sequence_number } => {
             vec![("trust_domain_id", trust_domain.to_string()), ("sequence_number", sequence_number.to_string())]
         }
@@ -92,6 +94,10 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         }
         Kind::LogLevelSet { level } => vec![("new_level", level.clone())],
         Kind::Pruned { what } => vec![("pruned", (*what).to_owned())],
+        Kind::TrailPruned { tombstone } => tombstone.pairs(),
+        Kind::HoldSet { name, reason } | Kind::HoldReleased { name, reason } => {
+            vec![("hold", name.clone()), ("reason", reason.clone())]
+        }
         Kind::ServerStarted { version, configuration_digest } => {
             vec![("version", (*version).to_owned()), ("configuration_digest", configuration_digest.clone())]
         }
@@ -151,6 +157,9 @@ pub(crate) fn name(kind: &EventKind) -> &'static str {
         EventKind::BreakGlassUsed { .. } => "break_glass_used",
         EventKind::LogLevelSet { .. } => "log_level_set",
         EventKind::Pruned { .. } => "pruned",
+        EventKind::TrailPruned { .. } => "trail_pruned",
+        EventKind::HoldSet { .. } => "hold_set",
+        EventKind::HoldReleased { .. } => "hold_released",
         EventKind::ServerStarted { .. } => "server_started",
         EventKind::ServerStopped => "server_stopped",
     }

@@ -5,6 +5,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
 /// The checkpoints, oldest first.
 const CHECKPOINTS: &str = "checkpoints";
 /// The public half of the key that signs them.
@@ -13,6 +17,10 @@ const KEY: &str = "key.pub";
 const LOCK: &str = "lock";
 /// How the names of segments end.
 const SUFFIX: &str = ".jsonl";
+/// And of those that are compressed.
+const COMPRESSED: &str = ".gz";
+/// Mode of a segment that nobody writes any more.
+const SEALED: u32 = 0o440;
 
 /// A folder with a trail.
 #[derive(Clone, Debug)]
@@ -38,9 +46,34 @@ pub struct SegmentFile {
 }
 
 impl SegmentFile {
+    /// Whether it is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.path.as_os_str().as_encoded_bytes().ends_with(COMPRESSED.as_bytes())
+    }
+
+    /// Whether it can't be written any more.
+    pub(crate) fn is_sealed(&self) -> Result<bool, FolderError> {
+        Ok(fs::metadata(&self.path).map_err(at(&self.path))?.permissions().mode() & 0o222 == 0)
+    }
+
     /// Reads it from its start.
-    pub(crate) fn reader(&self) -> io::Result<Box<dyn BufRead + Send>> {
-        Ok(Box::new(BufReader::with_capacity(1 << 16, File::open(&self.path)?)))
+    ///
+    /// # Errors
+    /// [`FolderError`] when it can't be opened.
+    pub(crate) fn open(&self) -> Result<Box<dyn BufRead + Send>, FolderError> {
+        let file = BufReader::with_capacity(1 << 16, File::open(&self.path).map_err(at(&self.path))?);
+        Ok(if self.is_compressed() {
+            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
+        } else {
+            Box::new(file)
+        })
+    }
+
+    /// The file in which it is when it is compressed.
+    fn compressed(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(COMPRESSED);
+        path.into()
     }
 }
 
@@ -72,7 +105,7 @@ impl Folder {
         Ok(file)
     }
 
-    /// The segments, in order.
+    /// The segments, in order. Where one is there both plain and compressed, since compression was broken off, it is the plain one.
     ///
     /// # Errors
     /// [`FolderError`] when the folder can't be listed.
@@ -81,13 +114,15 @@ impl Folder {
         for entry in fs::read_dir(&self.0).map_err(at(&self.0))? {
             let entry = entry.map_err(at(&self.0))?;
             let name = entry.file_name();
-            let Some(number) = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)) else { continue };
+            let name = name.to_str().map(|name| name.strip_suffix(COMPRESSED).unwrap_or(name));
+            let Some(number) = name.and_then(|name| name.strip_suffix(SUFFIX)) else { continue };
             let first = number.parse().ok().filter(|first: &u64| format!("{first:020}") == number);
             let stranger = || io::Error::other("is named like a segment, but not after the number of its first record");
             segments
                 .push(SegmentFile { first: first.ok_or_else(|| at(&entry.path())(stranger()))?, path: entry.path() });
         }
         segments.sort();
+        segments.dedup_by_key(|segment| segment.first);
         Ok(segments)
     }
 
@@ -111,7 +146,7 @@ impl Folder {
 
     /// Nobody writes a segment any more.
     pub(crate) fn seal(segment: &SegmentFile) -> Result<(), FolderError> {
-        fs::set_permissions(&segment.path, fs::Permissions::from_mode(0o440)).map_err(at(&segment.path))
+        fs::set_permissions(&segment.path, fs::Permissions::from_mode(SEALED)).map_err(at(&segment.path))
     }
 
     /// The checkpoints as they are on disk; empty when there are none.
@@ -164,7 +199,45 @@ impl Folder {
         replace(&self.0.join(KEY), format!("{text}\n").as_bytes(), 0o640)
     }
 
-    fn sync(&self) -> Result<(), FolderError> {
+    /// Takes segments away for good, in order.
+    pub(crate) fn remove(&self, segments: &[SegmentFile]) -> Result<(), FolderError> {
+        for segment in segments {
+            fs::remove_file(&segment.path).map_err(at(&segment.path))?;
+            // Of a compression that was broken off.
+            let beside = segment.compressed();
+            if !segment.is_compressed() && beside.exists() {
+                fs::remove_file(&beside).map_err(at(&beside))?;
+            }
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Compresses a segment that nobody writes any more; it is there as a whole all the time.
+    pub(crate) fn compress(&self, segment: &SegmentFile) -> Result<(), FolderError> {
+        let (target, beside) = (segment.compressed(), self.0.join("compressing.tmp"));
+        let write = || {
+            let mut plain = File::open(&segment.path)?;
+            let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o640).open(&beside)?;
+            let mut encoder = GzEncoder::new(file, Compression::default());
+            io::copy(&mut plain, &mut encoder)?;
+            let file = encoder.finish()?;
+            file.set_permissions(fs::Permissions::from_mode(SEALED))?;
+            file.sync_all()?;
+            fs::rename(&beside, &target)
+        };
+        let written = write();
+        if written.is_err() {
+            // What is left of it only takes room.
+            let _ = fs::remove_file(&beside);
+        }
+        written.map_err(at(&target))?;
+        self.sync()?;
+        fs::remove_file(&segment.path).map_err(at(&segment.path))?;
+        self.sync()
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), FolderError> {
         File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(at(&self.0))
     }
 }

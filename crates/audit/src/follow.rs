@@ -61,6 +61,12 @@ impl Follower {
         self.durable.wait_for(|durable| *durable > place.next).await.is_ok() || self.durable() > place.next
     }
 
+    /// Returns when the writer has ended.
+    pub(crate) async fn ended(&self) {
+        let mut durable = self.durable.clone();
+        while durable.changed().await.is_ok() {}
+    }
+
     /// Reads what is durable from `place` on: at least one record if there is one, then no more than `records`, and no more once
     /// they have so many `bytes`. Blocks.
     ///
@@ -102,7 +108,7 @@ impl Follower {
 
 /// Adds records of a segment until nothing is left to be taken, or the segment ends.
 fn take(segment: &SegmentFile, batch: &mut Batch, left: &mut usize, room: &mut usize) -> io::Result<()> {
-    let mut reader = segment.reader()?;
+    let mut reader = segment.open().map_err(|error| error.error)?;
     let mut offset = match batch.end.within {
         Some((first, offset)) if first == segment.first => {
             io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;

@@ -7,10 +7,13 @@ mod canonical;
 mod catalogue;
 pub mod checkpoint;
 mod data;
+pub mod export;
 mod fields;
 pub mod folder;
 mod follow;
 mod form;
+pub mod holds;
+mod keep;
 mod key;
 mod log;
 pub mod merkle;
@@ -18,7 +21,10 @@ pub mod note;
 mod observed;
 mod ocsf;
 pub mod record;
+pub mod report;
+mod retention;
 mod tail;
+mod tombstone;
 mod trail;
 pub mod verify;
 
@@ -32,8 +38,11 @@ use steeple_crypto::random;
 use steeple_types::{Entry, EntryId, SelectorSet, SpiffeId, TrustDomain};
 
 pub use follow::{Batch, Follower, Place};
+pub use keep::{KeepSettings, Keeper};
 pub use log::LogRecorder;
 pub use observed::Observer;
+pub use retention::Retention;
+pub use tombstone::Tombstone;
 pub use trail::{Trail, TrailError, TrailSettings, Writer};
 
 /// Version of the catalogue of events.
@@ -182,8 +191,10 @@ pub enum EventKind {
         trust_domain: TrustDomain,
         sequence_number: u64,
     },
+    /// `mode` is what becomes of the entries that federate with it: `RESTRICT`, `DELETE` or `DISSOCIATE`.
     BundleDeleted {
         trust_domain: TrustDomain,
+        mode: &'static str,
     },
     RelationshipCreated {
         trust_domain: TrustDomain,
@@ -240,6 +251,18 @@ pub enum EventKind {
     },
     Pruned {
         what: &'static str,
+    },
+    /// Records of the trail itself are taken away.
+    TrailPruned {
+        tombstone: Box<Tombstone>,
+    },
+    HoldSet {
+        name: String,
+        reason: String,
+    },
+    HoldReleased {
+        name: String,
+        reason: String,
     },
     ServerStarted {
         version: &'static str,

@@ -69,22 +69,61 @@ pub fn root(leaves: &[Hash]) -> Hash {
     frontier.root()
 }
 
-/// The hashes that lead from leaf `index` to the root of the tree of these leaves (section 2.1.1).
+/// The hashes that lead from leaf `index` to the root of the tree of `before` and the leaves after it (section 2.1.1).
 ///
-/// Empty when there is no such leaf.
-pub fn path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
-    if leaves.len() < 2 || index >= leaves.len() {
-        return Vec::new();
+/// Empty when there is no such leaf, or it is one of those before.
+pub fn path(index: u64, before: &Frontier, leaves: &[Hash]) -> Vec<Hash> {
+    let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+    let (size, tree) = (before.size.saturating_add(count), Known { before, leaves });
+    if index < before.size || index >= size { Vec::new() } else { tree.path(index, 0, size).unwrap_or_default() }
+}
+
+/// A tree of which only the right edge is known up to some leaf, and all leaves after it.
+struct Known<'a> {
+    before: &'a Frontier,
+    leaves: &'a [Hash],
+}
+
+impl Known<'_> {
+    /// The way from leaf `index` to the root over the `length` leaves from `start` on.
+    fn path(&self, index: u64, start: u64, length: u64) -> Option<Vec<Hash>> {
+        if length < 2 {
+            return Some(Vec::new());
+        }
+        let half = split(length);
+        let (mut hashes, other) = if index < start + half {
+            (self.path(index, start, half)?, self.node(start + half, length - half)?)
+        } else {
+            (self.path(index, start + half, length - half)?, self.node(start, half)?)
+        };
+        hashes.push(other);
+        Some(hashes)
     }
-    let (left, right) = leaves.split_at(split(leaves.len()));
-    let (mut hashes, other) =
-        if index < left.len() { (path(index, left), right) } else { (path(index - left.len(), right), left) };
-    hashes.push(root(other));
-    hashes
+
+    /// The root over the `length` leaves from `start` on.
+    fn node(&self, start: u64, length: u64) -> Option<Hash> {
+        let known = self.before.size;
+        if start >= known {
+            let (from, count) = (usize::try_from(start - known).ok()?, usize::try_from(length).ok()?);
+            return Some(root(self.leaves.get(from..from.checked_add(count)?)?));
+        }
+        if start + length <= known {
+            // A complete subtree beside the way from a later leaf is one of the edge.
+            let mut at = 0;
+            let sizes = (0..u64::BITS).rev().map(|bit| known & (1 << bit)).filter(|size| *size > 0);
+            return sizes.zip(&self.before.roots).find_map(|(size, root)| {
+                let begin = at;
+                at += size;
+                (begin == start && size == length).then_some(*root)
+            });
+        }
+        let half = split(length);
+        Some(inner(&self.node(start, half)?, &self.node(start + half, length - half)?))
+    }
 }
 
 /// The largest power of two below `size`, which is at least two.
-fn split(size: usize) -> usize {
+fn split(size: u64) -> u64 {
     size.next_power_of_two() / 2
 }
 
@@ -128,7 +167,8 @@ mod tests {
             [] => sha256(&[]),
             [one] => *one,
             _ => {
-                let (left, right) = leaves.split_at(split(leaves.len()));
+                let half = split(u64::try_from(leaves.len()).unwrap());
+                let (left, right) = leaves.split_at(usize::try_from(half).unwrap());
                 inner(&by_definition(left), &by_definition(right))
             }
         }
@@ -155,7 +195,14 @@ mod tests {
             let leaves = leaves(count);
             let root = root(&leaves);
             for (index, leaf) in (0_u64..).zip(&leaves) {
-                let path = path(usize::try_from(index).unwrap(), &leaves);
+                let whole = path(index, &Frontier::default(), &leaves);
+                // The same, when only the edge of what is before is known.
+                for known in 0..=usize::try_from(index).unwrap() {
+                    let mut before = Frontier::default();
+                    leaves[..known].iter().for_each(|leaf| before.push(*leaf));
+                    assert_eq!(path(index, &before, &leaves[known..]), whole, "{index} of {count}, {known} known");
+                }
+                let path = whole;
                 let size = u64::from(count);
                 assert_eq!(root_of_path(index, size, *leaf, &path), Some(root), "{index} of {count}");
                 assert_ne!(root_of_path((index + 1) % size, size, *leaf, &path), Some(root).filter(|_| count > 1));

@@ -1,7 +1,6 @@
 //! Where a trail ends: what a start reads of it, and what it makes of a write that was cut short.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -95,10 +94,9 @@ pub(crate) fn read(folder: &Folder, verifier: &Verifier, chain: &str) -> Result<
 
 /// Reads a segment; yields the sequence number after its last record, and how many bytes are no record.
 fn follow(segment: &SegmentFile, first: u64, chain: &str, tail: &mut Tail) -> Result<(u64, u64), TailError> {
-    let file = File::open(&segment.path).map_err(at(&segment.path))?;
-    let size = file.metadata().map_err(at(&segment.path))?.len();
+    let size = std::fs::metadata(&segment.path).map_err(at(&segment.path))?.len();
     let (mut next, mut length, mut begun) = (first, 0, None);
-    let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
+    let mut lines = Lines(segment.open()?);
     while let Some(line) = lines.next().map_err(at(&segment.path))? {
         let Some(text) = line.strip_suffix(b"\n") else { break };
         length += u64::try_from(line.len()).unwrap_or(u64::MAX);
@@ -118,6 +116,11 @@ fn follow(segment: &SegmentFile, first: u64, chain: &str, tail: &mut Tail) -> Re
             }
         }
         next += 1;
+    }
+    if segment.is_compressed() {
+        // Nothing is added to it: what comes next begins a file of its own.
+        tail.segment = None;
+        return Ok((next, 0));
     }
     tail.segment = Some(LastSegment { at: segment.clone(), length, begun });
     Ok((next, size - length))

@@ -121,6 +121,17 @@ impl Trail {
         self.follower.clone()
     }
 
+    /// Has the writer make a checkpoint; yields whether one covers all that was recorded before.
+    pub async fn checkpoint(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.asking.ask(Asked::Checkpoint(answer)).await.is_ok() && answered.await.unwrap_or(false)
+    }
+
+    /// Returns when the writer has ended.
+    pub(crate) async fn ended(&self) {
+        self.follower.ended().await;
+    }
+
     /// Has the writer end; what is to be recorded after that is refused.
     pub async fn end(&self) {
         // A writer that is gone has ended.

@@ -1,9 +1,8 @@
 //! Whether a trail is what was written.
 
 mod proof;
+mod tombstone;
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -26,6 +25,8 @@ pub struct Question {
     pub from: u64,
     /// Last record to verify; the trail's last if none is given.
     pub to: Option<u64>,
+    /// Whether it is an excerpt, which has no records before its first and needs no tombstone that tells of them.
+    pub is_excerpt: bool,
 }
 
 /// What was found in order.
@@ -35,6 +36,8 @@ pub struct Verified {
     pub chain: String,
     /// First record that was verified.
     pub first: u64,
+    /// How many at the beginning were taken away, of which a tombstone tells.
+    pub pruned: u64,
     /// How many were.
     pub records: u64,
     /// How many checkpoints they were compared with.
@@ -127,6 +130,23 @@ pub enum Finding {
         /// When it was made.
         at: jiff::Timestamp,
     },
+    /// Records were taken away, and no tombstone that a checkpoint covers says so.
+    #[error("the records before {until} are missing, and no tombstone that a checkpoint covers tells of it")]
+    Untold {
+        /// The first record that is there.
+        until: u64,
+    },
+    /// A tombstone tells of other records than there were.
+    #[error("the tombstone in record {sequence} is not of the records that were there: {what} differs")]
+    Tombstone {
+        /// Its record.
+        sequence: u64,
+        /// What differs from the checkpoint over these records.
+        what: &'static str,
+    },
+    /// A checkpoint that was kept can't be compared with.
+    #[error("the checkpoint that was kept covers {0} records, all pruned, and is not one of the trail's")]
+    Foreign(u64),
     /// The range is not in the trail.
     #[error("there is no record {0} in the trail")]
     NoRecord(u64),
@@ -141,22 +161,52 @@ pub fn verify(path: &Path, question: &Question) -> Result<Verified, Finding> {
     let verifier = key_of(&folder, question.verifier.as_ref())?;
     let mut checkpoints = checkpoints(&folder, &verifier)?;
     let (mut from, mut to) = (question.from, question.to);
+    let segments = folder.segments()?;
+    let pruned = segments.first().map_or(0, |segment| segment.first);
+    if from > 0 && from < pruned {
+        return Err(Finding::NoRecord(from));
+    }
     if let Some(note) = &question.checkpoint {
         let given = Checkpoint::open(note, &verifier).map_err(|error| Finding::Checkpoint { number: 0, error })?;
+        let size = given.tree.size();
+        if size < pruned && !checkpoints.contains(&given) {
+            return Err(Finding::Foreign(size));
+        }
         // What was kept is compared with, whatever range is asked for.
-        let last = given.tree.size().saturating_sub(1);
+        let last = size.saturating_sub(1);
         (from, to) = (from.min(last), to.map(|to| to.max(last)));
         checkpoints.push(given);
         checkpoints.sort_by_key(|checkpoint| checkpoint.tree.size());
     }
-    let mut walk = Walk::from((from, to), &verifier, &checkpoints);
-    for segment in folder.segments()? {
+    let mut tombstone = None;
+    if question.is_excerpt {
+        from = from.max(pruned);
+    } else if pruned > 0 {
+        // The tombstone is verified, whatever range is asked for.
+        let sequence = tombstone::of(&segments, &checkpoints, pruned)?;
+        (from, to) = (from.max(pruned).min(sequence), to.map(|to| to.max(sequence)));
+        tombstone = Some(sequence);
+    }
+    let mut walk = Walk::from((from, to), &verifier, &checkpoints, pruned)?;
+    walk.tombstone = tombstone;
+    for segment in segments {
         walk.segment(&segment)?;
         if walk.is_done() {
             break;
         }
     }
     walk.end()
+}
+
+/// The checkpoint over just the first `size` records of the trail in a folder, if there is one.
+pub(crate) fn checkpoint_over(path: &Path, size: u64) -> Result<Option<Checkpoint>, Finding> {
+    let folder = Folder::new(path);
+    let (text, wanted) = (folder.checkpoints()?, size.to_string());
+    let Some(note) = split(&text).0.into_iter().find(|note| note.lines().nth(1) == Some(&wanted)) else {
+        return Ok(None);
+    };
+    let checkpoint = Checkpoint::open(note, &key_of(&folder, None)?);
+    Ok(Some(checkpoint.map_err(|error| Finding::Checkpoint { number: 0, error })?))
 }
 
 /// The last checkpoint of the trail in a folder, as the note that it is; none when there is none yet.
@@ -173,14 +223,23 @@ pub fn last_checkpoint(path: &Path) -> Result<Option<String>, Finding> {
 ///
 /// # Errors
 /// [`Finding::Folder`] when a file can't be read.
-pub fn each_record(path: &Path, mut look: impl FnMut(u64, &str) -> bool) -> Result<(), Finding> {
-    for segment in Folder::new(path).segments()? {
-        let file = File::open(&segment.path).map_err(at(&segment.path))?;
-        let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
+pub fn each_record(path: &Path, look: impl FnMut(u64, &str) -> bool) -> Result<(), Finding> {
+    each_record_from(path, 0, look)
+}
+
+/// The same, from record `from` on; segments before it are not read.
+///
+/// # Errors
+/// [`Finding::Folder`] when a file can't be read.
+pub fn each_record_from(path: &Path, from: u64, mut look: impl FnMut(u64, &str) -> bool) -> Result<(), Finding> {
+    let segments = Folder::new(path).segments()?;
+    let begin = segments.iter().rposition(|segment| segment.first <= from).unwrap_or_default();
+    for segment in segments.get(begin..).unwrap_or_default() {
+        let mut lines = Lines(segment.open()?);
         let mut sequence = segment.first;
         while let Some(line) = lines.next().map_err(at(&segment.path))? {
             let Some(text) = line.strip_suffix(b"\n") else { break };
-            if !look(sequence, &String::from_utf8_lossy(text)) {
+            if sequence >= from && !look(sequence, &String::from_utf8_lossy(text)) {
                 return Ok(());
             }
             sequence += 1;
@@ -189,7 +248,7 @@ pub fn each_record(path: &Path, mut look: impl FnMut(u64, &str) -> bool) -> Resu
     Ok(())
 }
 
-fn key_of(folder: &Folder, given: Option<&Verifier>) -> Result<Verifier, Finding> {
+pub(crate) fn key_of(folder: &Folder, given: Option<&Verifier>) -> Result<Verifier, Finding> {
     if let Some(verifier) = given {
         return Ok(verifier.clone());
     }
@@ -229,35 +288,49 @@ struct Walk<'a> {
     to: Option<u64>,
     compared: usize,
     covered: u64,
+    /// How many records are gone.
+    pruned: u64,
+    /// The record that tells of it.
+    tombstone: Option<u64>,
     torn: Option<(PathBuf, u64)>,
 }
 
 impl<'a> Walk<'a> {
     /// A walk that begins at the last checkpoint before the records in question.
-    fn from((from, to): (u64, Option<u64>), verifier: &Verifier, checkpoints: &'a [Checkpoint]) -> Self {
+    fn from(
+        (from, to): (u64, Option<u64>),
+        verifier: &Verifier,
+        checkpoints: &'a [Checkpoint],
+        pruned: u64,
+    ) -> Result<Self, Finding> {
         let before = checkpoints.iter().rposition(|checkpoint| checkpoint.tree.size() <= from);
         let start = before.and_then(|at| checkpoints.get(at)).filter(|_| from > 0);
         let first = start.map_or(0, |checkpoint| checkpoint.tree.size());
+        if first < pruned {
+            return Err(Finding::Untold { until: pruned });
+        }
         let skipped = if start.is_some() { before.map_or(0, |at| at + 1) } else { 0 };
         let ahead = checkpoints.get(skipped..).unwrap_or_default();
         let until = to.map(|to| {
             let after = ahead.iter().map(|checkpoint| checkpoint.tree.size()).find(|size| *size > to);
             after.unwrap_or(u64::MAX)
         });
-        Self {
+        Ok(Self {
             chain: verifier.name().rsplit('/').next().unwrap_or_default().to_owned(),
             ahead,
             tree: start.map(|checkpoint| checkpoint.tree.clone()).unwrap_or_default(),
             head: start.filter(|_| first > 0).map(|checkpoint| checkpoint.head),
-            next: 0,
+            next: pruned,
             first,
             until: until.unwrap_or(u64::MAX),
             from,
             to,
             compared: 0,
             covered: first,
+            pruned,
+            tombstone: None,
             torn: None,
-        }
+        })
     }
 
     fn is_done(&self) -> bool {
@@ -272,8 +345,7 @@ impl<'a> Walk<'a> {
         if segment.first != self.next {
             return Err(Finding::Gap { path: path(), found: segment.first, wanted: self.next });
         }
-        let file = File::open(&segment.path).map_err(at(&segment.path))?;
-        let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
+        let mut lines = Lines(segment.open()?);
         let mut number = 0;
         while let Some(line) = lines.next().map_err(at(&segment.path))? {
             number += 1;
@@ -337,9 +409,13 @@ impl<'a> Walk<'a> {
         {
             return Err(Finding::NoRecord(absent));
         }
+        if self.tombstone.is_some_and(|sequence| sequence >= self.covered) {
+            return Err(Finding::Untold { until: self.pruned });
+        }
         Ok(Verified {
             chain: self.chain,
             first: self.first,
+            pruned: self.pruned,
             records: found - self.first,
             checkpoints: self.compared,
             uncovered: found - self.covered,

@@ -66,8 +66,10 @@ pub trait AuthorityStore: Send + Sync {
     async fn store_journal(&self, journal: StoredJournal) -> Result<i64, StoreFailure>;
     /// The bundle of the trust domain.
     async fn bundle(&self) -> Result<Option<Bundle>, StoreFailure>;
-    /// Adds authorities to the bundle of the trust domain.
+    /// Adds authorities to the bundle of the trust domain; what they are for has been recorded.
     async fn publish(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure>;
+    /// Adds authorities of the upstream authority to it, once that is recorded.
+    async fn take_over(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure>;
     /// Marks an authority of the bundle as tainted.
     async fn taint(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure>;
     /// Removes a tainted authority from the bundle.

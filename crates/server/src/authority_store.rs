@@ -51,11 +51,15 @@ impl AuthorityStore for DatastoreAuthorities {
     }
 
     async fn publish(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure> {
-        let event = EventKind::BundleAppended { trust_domain: self.trust_domain.clone() };
-        let intent = self.audit.record(self.clock.now(), Actor::Server, event).await.map_err(failed)?;
         let unit =
             AppendBundle { trust_domain: self.trust_domain.clone(), x509_authorities: x509, jwt_authorities: jwt };
-        Ok(intent.outcome(self.store.write(unit).await).await.map_err(failed)?.value)
+        Ok(self.store.write(unit).await.map_err(failed)?.value)
+    }
+
+    async fn take_over(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure> {
+        let event = EventKind::BundleAppended { trust_domain: self.trust_domain.clone() };
+        let intent = self.record(&Actor::Server, event).await?;
+        intent.outcome(self.publish(x509, jwt).await).await
     }
 
     async fn taint(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure> {

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use steeple_audit::TrailSettings;
+use steeple_audit::{KeepSettings, TrailSettings};
 use steeple_ca::CaSubject;
 use steeple_config::{
     Block, ConfigError, Flags, LogSettings, LookUp, PluginBlock, Section, TELEMETRY_NOT_YET, invalid, parse_duration,
@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub audit: Option<TrailSettings>,
     /// Where its records go besides.
     pub audit_sinks: Vec<SinkSettings>,
+    /// What is done with files of the trail that are full.
+    pub audit_keep: Option<KeepSettings>,
     /// SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
     /// The plugins in the order of the file.
@@ -93,8 +95,9 @@ impl Reader<'_> {
         let data_dir = PathBuf::from(data_dir);
         let audit = audit::read(root, &settings.trust_domain, &data_dir)?;
         settings.audit_directory = audit.as_ref().map(|audit| audit.directory.clone());
-        let audit_sinks = sinks::read(root)?;
-        Ok(ServerConfig { settings, data_dir, log, audit, audit_sinks, digest: String::new(), plugins, warnings })
+        let (audit_sinks, audit_keep) = (sinks::read(root)?, audit::keep(root)?);
+        let digest = String::new();
+        Ok(ServerConfig { settings, data_dir, log, audit, audit_sinks, audit_keep, digest, plugins, warnings })
     }
 
     fn bind_address(&self) -> Result<SocketAddr, ConfigError> {

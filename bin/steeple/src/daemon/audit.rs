@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use steeple_audit::{Actor, Audit, EventKind, LogRecorder};
+use steeple_audit::{Actor, Audit, EventKind, Keeper, LogRecorder};
 use steeple_clock::Clock;
 use steeple_server::config::ServerConfig;
 use steeple_sinks::{Feed, State};
@@ -27,6 +27,8 @@ struct Written {
     thread: JoinHandle<()>,
     sinks: Vec<Arc<State>>,
     feeds: JoinSet<()>,
+    /// The one that looks after files that are full.
+    keeper: Option<JoinHandle<()>>,
 }
 
 /// How long sinks have at the end for what they have not delivered; the rest is delivered after the next start.
@@ -45,7 +47,9 @@ impl Trail {
                 let runtime = tokio::runtime::Handle::current();
                 let thread = std::thread::Builder::new().name("audit".to_owned());
                 let thread = thread.spawn(move || writer.run(&runtime)).context("the audit trail's thread")?;
-                (Audit::new(Arc::new(trail.clone())), Some(Written { trail, thread, sinks, feeds }))
+                let keeper = keep(config, &trail, clock)?;
+                let written = Written { trail: trail.clone(), thread, sinks, feeds, keeper };
+                (Audit::new(Arc::new(trail)), Some(written))
             }
         };
         let started = EventKind::ServerStarted { version: SPIRE_VERSION, configuration_digest: config.digest.clone() };
@@ -68,10 +72,13 @@ impl Trail {
         if let Err(error) = self.audit.record(clock.now(), Actor::Server, EventKind::ServerStopped).await {
             warn!(%error, "The end is not in the audit trail");
         }
-        if let Some(Written { trail, thread, sinks, mut feeds }) = self.written {
+        if let Some(Written { trail, thread, sinks, mut feeds, keeper }) = self.written {
             trail.end().await;
             // A thread that panicked has told so.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            if let Some(keeper) = keeper {
+                let _ = tokio::task::spawn_blocking(move || keeper.join()).await;
+            }
             let drained = clock.timeout(DRAIN, async { while feeds.join_next().await.is_some() {} }).await;
             for sink in sinks.iter().filter(|_| drained.is_err()) {
                 let records = sink.report(clock.now()).waiting;
@@ -98,4 +105,14 @@ fn feed(
         feeds.spawn(feed.run());
     }
     Ok((states, feeds))
+}
+
+/// Starts the thread that looks after files that are full.
+fn keep(config: &ServerConfig, trail: &steeple_audit::Trail, clock: &Clock) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(settings) = config.audit_keep.clone() else { return Ok(None) };
+    let keeper = Keeper::new(settings, trail.clone(), clock.clone()).context("audit trail")?;
+    let runtime = tokio::runtime::Handle::current();
+    let thread = std::thread::Builder::new().name("audit-keep".to_owned());
+    let thread = thread.spawn(move || runtime.block_on(keeper.run())).context("the thread that keeps the trail")?;
+    Ok(Some(thread))
 }

@@ -95,7 +95,7 @@ fn kinds(text: &str, at: Timestamp, issued_for: Option<IssuedFor>) -> Vec<EventK
         EventKind::BundleUpdated { trust_domain: trust_domain.clone() },
         EventKind::BundleSet { trust_domain: trust_domain.clone() },
         EventKind::BundleRefreshed { trust_domain: trust_domain.clone(), sequence_number: u64::MAX },
-        EventKind::BundleDeleted { trust_domain: trust_domain.clone() },
+        EventKind::BundleDeleted { trust_domain: trust_domain.clone(), mode: "RESTRICT" },
         EventKind::RelationshipCreated { trust_domain: trust_domain.clone() },
         EventKind::RelationshipUpdated { trust_domain: trust_domain.clone() },
         EventKind::RelationshipDeleted { trust_domain },

@@ -26,6 +26,8 @@ const ENOUGH: usize = 16;
 pub(super) enum Asked {
     /// To record.
     Record(Waiting),
+    /// To make a checkpoint, and to tell whether it covers all.
+    Checkpoint(oneshot::Sender<bool>),
     /// To end.
     End,
 }

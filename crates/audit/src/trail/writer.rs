@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use steeple_clock::Clock;
 use steeple_crypto::keys::Ed25519Key;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::queue::{Asked, Queue, Waiting};
@@ -73,7 +73,7 @@ impl Writer {
                 }
                 Segment { at: segment, file, length, begun: begun.unwrap_or(now), is_doubtful: false }
             }
-            None => Segment::begin(&folder, 0, now)?,
+            None => Segment::begin(&folder, chain.next, now)?,
         };
         let (tree, covered) = (tail.tree, tail.covered);
         Ok(Self {
@@ -100,8 +100,13 @@ impl Writer {
             match woken {
                 Woken::Time => self.checkpoint(),
                 Woken::Asked(asked) => {
-                    let (group, is_end) = group(asked);
+                    let (group, checkpoints, is_end) = group(asked);
                     self.write(group);
+                    for answer in checkpoints {
+                        self.checkpoint();
+                        // Who doesn't wait any more needs no answer.
+                        let _ = answer.send(self.covered >= self.tree.size());
+                    }
                     if is_end {
                         break;
                     }
@@ -243,16 +248,18 @@ enum Woken {
     Time,
 }
 
-/// Those who wait, and whether it is the end; who comes after it is refused, since nobody answers him.
-fn group(asked: Vec<Asked>) -> (Vec<Waiting>, bool) {
-    let mut group = Vec::with_capacity(asked.len());
+/// Those who wait for their records and for checkpoints, and whether it is the end; who comes after it is refused, since nobody
+/// answers him.
+fn group(asked: Vec<Asked>) -> (Vec<Waiting>, Vec<oneshot::Sender<bool>>, bool) {
+    let (mut group, mut checkpoints) = (Vec::with_capacity(asked.len()), Vec::new());
     for asked in asked {
         match asked {
             Asked::Record(waiting) => group.push(waiting),
-            Asked::End => return (group, true),
+            Asked::Checkpoint(answer) => checkpoints.push(answer),
+            Asked::End => return (group, checkpoints, true),
         }
     }
-    (group, false)
+    (group, checkpoints, false)
 }
 
 impl Segment {

@@ -1,7 +1,5 @@
 //! Proofs that one record is in a trail, which are verified without the trail.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -11,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Finding, checkpoints, key_of};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::folder::{Folder, at};
-use crate::merkle::{Hash, leaf, path, root_of_path};
+use crate::merkle::{Frontier, Hash, leaf, path, root_of_path};
 use crate::note::Verifier;
 use crate::record::{Record, RecordError};
 use crate::tail::{Lines, split};
@@ -96,24 +94,27 @@ pub fn prove(folder: &Path, index: u64) -> Result<Proof, Finding> {
     let text = folder.checkpoints()?;
     let (checkpoint, note) = all.last().zip(split(&text).0.pop()).ok_or(Finding::NoRecord(index))?;
     let size = checkpoint.tree.size();
+    let segments = folder.segments()?;
+    let first = segments.first().map_or(0, |segment| segment.first);
+    let before = all.iter().find(|checkpoint| checkpoint.tree.size() == first).map(|checkpoint| &checkpoint.tree);
+    let nothing = Frontier::default();
+    let before = if first == 0 { &nothing } else { before.ok_or(Finding::Untold { until: first })? };
     let (mut leaves, mut record) = (Vec::new(), None);
-    for segment in folder.segments()? {
-        let file = File::open(&segment.path).map_err(at(&segment.path))?;
-        let mut lines = Lines(BufReader::with_capacity(1 << 16, file));
+    let mut next = first;
+    for segment in segments {
+        let mut lines = Lines(segment.open()?);
         while let Some(line) = lines.next().map_err(at(&segment.path))? {
-            let next = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
             let Some(line) = line.strip_suffix(b"\n").filter(|_| next < size) else { break };
             leaves.push(leaf(line));
             if next == index {
                 record = Some(String::from_utf8_lossy(line).into_owned());
             }
+            next += 1;
         }
     }
-    let found = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-    if found < size {
-        return Err(Finding::Truncated { found, size, at: checkpoint.at });
+    if next < size {
+        return Err(Finding::Truncated { found: next, size, at: checkpoint.at });
     }
     let record = record.ok_or(Finding::NoRecord(index))?;
-    let place = usize::try_from(index).map_err(|_| Finding::NoRecord(index))?;
-    Ok(Proof { record, index, path: path(place, &leaves), checkpoint: note.to_owned() })
+    Ok(Proof { record, index, path: path(index, before, &leaves), checkpoint: note.to_owned() })
 }

@@ -82,7 +82,7 @@ impl Made {
 fn untouched_trail_is_in_order() {
     let made = Made::new();
     let chain = "0f".repeat(16);
-    let whole = Verified { chain, first: 0, records: 20, checkpoints: 6, uncovered: 2, torn: 0 };
+    let whole = Verified { chain, first: 0, pruned: 0, records: 20, checkpoints: 6, uncovered: 2, torn: 0 };
     assert_eq!(made.verify().unwrap(), whole);
 }
 

@@ -70,19 +70,27 @@ impl JwtKeyPublisher {
                 _ => {}
             }
         }
-        self.append(told).await?;
+        let (new, _) = self.unknown(told).await?;
+        if !new.is_empty() {
+            self.store.take_over(Vec::new(), new).await?;
+        }
         Ok(())
     }
 
     /// Adds to the bundle what it does not have; yields all of its JWT authorities.
     async fn append(&self, keys: Vec<JwtAuthority>) -> Result<Vec<JwtAuthority>, KeeperError> {
-        let known = self.known().await?;
-        let is_new = |key: &JwtAuthority| !known.iter().any(|known| known.key_id == key.key_id);
-        let new: Vec<JwtAuthority> = keys.into_iter().filter(is_new).collect();
+        let (new, known) = self.unknown(keys).await?;
         if new.is_empty() {
             return Ok(known);
         }
         Ok(self.store.publish(Vec::new(), new).await?.jwt_authorities)
+    }
+
+    /// Those of `keys` that the bundle does not have, and those that it has.
+    async fn unknown(&self, keys: Vec<JwtAuthority>) -> Result<(Vec<JwtAuthority>, Vec<JwtAuthority>), KeeperError> {
+        let known = self.known().await?;
+        let is_new = |key: &JwtAuthority| !known.iter().any(|known| known.key_id == key.key_id);
+        Ok((keys.into_iter().filter(is_new).collect(), known))
     }
 
     async fn known(&self) -> Result<Vec<JwtAuthority>, KeeperError> {

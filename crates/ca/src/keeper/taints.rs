@@ -114,7 +114,7 @@ impl Means {
             info!(subject_key_id = id, subsystem_name = "ca_manager", "X.509 authority revoked");
         }
         if !new.is_empty() {
-            self.store.publish(new, Vec::new()).await?;
+            self.store.take_over(new, Vec::new()).await?;
         }
         Ok(())
     }

@@ -104,6 +104,10 @@ impl AuthorityStore for FakeStore {
         Ok(bundle.clone())
     }
 
+    async fn take_over(&self, x509: Vec<X509Authority>, jwt: Vec<JwtAuthority>) -> Result<Bundle, StoreFailure> {
+        self.publish(x509, jwt).await
+    }
+
     async fn taint(&self, kind: AuthorityKind, authority_id: &str) -> Result<(), StoreFailure> {
         Self::check(&self.bundle_fails)?;
         if kind == AuthorityKind::X509 {

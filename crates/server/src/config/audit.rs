@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use steeple_audit::TrailSettings;
+use steeple_audit::{KeepSettings, Retention, TrailSettings};
 use steeple_config::{Block, ConfigError, invalid, parse_duration};
 use steeple_types::{SpiffeId, TrustDomain};
 
@@ -16,7 +16,15 @@ pub(super) const KEYS: &[&str] = &[
     "checkpoint_records",
     "checkpoint_interval",
     "sink",
+    "compression",
+    "retention",
 ];
+
+/// Days for which records are kept, if nobody says otherwise: thirteen months.
+const DAYS: u32 = 396;
+
+/// Keys of the block `retention` in it.
+pub(super) const RETENTION: &[&str] = &["days", "credential", "denial", "change"];
 
 /// The trail's settings, if a trail is to be kept.
 pub(super) fn read(
@@ -41,6 +49,41 @@ pub(super) fn read(
         checkpoint_records: number(&audit, "checkpoint_records", 1_024)?,
         checkpoint_interval: duration(&audit, "checkpoint_interval", Duration::from_mins(1))?,
     }))
+}
+
+/// What is done with segments that are full, if a trail is kept.
+pub(super) fn keep(root: &Block<'_>) -> Result<Option<KeepSettings>, ConfigError> {
+    let Some(audit) = root.block("audit")? else { return Ok(None) };
+    let compress = match audit.text("compression")?.as_deref() {
+        None | Some("" | "none") => false,
+        Some("gzip") => true,
+        Some(other) => return Err(invalid(format!("audit.compression {other:?} is neither \"gzip\" nor \"none\""))),
+    };
+    let directory = PathBuf::from(audit.text("directory")?.unwrap_or_default());
+    Ok(Some(KeepSettings { directory, compress, retention: retention(&audit)? }))
+}
+
+/// How long records are kept; for ever when it is 0 days.
+fn retention(audit: &Block<'_>) -> Result<Option<Retention>, ConfigError> {
+    let Some(block) = audit.block("retention")? else { return Ok(Some(Retention::days(DAYS))) };
+    let days = |key: &str, default: u32| match block.int(key)? {
+        None => Ok(default),
+        Some(days) => {
+            let days = u32::try_from(days).ok().filter(|days| *days <= 36_500);
+            days.ok_or_else(|| invalid(format!("audit.retention.{key} must be from 0 to 36500 days; 0 is for ever")))
+        }
+    };
+    let all = days("days", DAYS)?;
+    let of = |key| days(key, all);
+    let retention = Retention { credential: of("credential")?, denial: of("denial")?, change: of("change")? };
+    let Retention { credential, denial, change } = retention;
+    match [credential, denial, change] {
+        [0, 0, 0] => Ok(None),
+        days if days.contains(&0) => Err(invalid(
+            "audit.retention keeps one class of records for ever and others not; records stand together: give days for each",
+        )),
+        _ => Ok(Some(retention)),
+    }
 }
 
 fn number(audit: &Block<'_>, key: &str, default: u64) -> Result<u64, ConfigError> {

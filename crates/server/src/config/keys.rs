@@ -79,6 +79,7 @@ pub(super) fn check_unknown<'a>(root: &Block<'a>, server: &Block<'a>) -> Result<
             ("access", root.block("access")?, super::access::KEYS),
             ("audit", root.block("audit")?, super::audit::KEYS),
             ("explain", root.block("explain")?, &["redact"]),
+            ("audit retention", root.block("audit")?.unwrap_or_default().block("retention")?, super::audit::RETENTION),
         ],
     )
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use steeple_audit::Retention;
+
 use super::*;
 use crate::core::FollowSettings;
 
@@ -138,7 +140,18 @@ fn audit_trail_is_read_from_a_block_of_its_own() {
     assert_eq!((settings.key_path, settings.max_segment_size), (PathBuf::from("/key"), 5));
     assert_eq!((settings.max_segment_age, settings.checkpoint_records), (Duration::from_hours(2), 6));
     assert_eq!(settings.checkpoint_interval, Duration::from_secs(7));
+    let keep = |more: &str| file(&format!("audit {{ directory = \"/trail\" {more} }}")).unwrap().audit_keep.unwrap();
+    let (directory, retention) = (PathBuf::from("/trail"), Some(Retention::days(396)));
+    assert_eq!(keep(""), KeepSettings { directory, compress: false, retention });
+    assert!(keep("compression = \"gzip\"").compress);
+    let retention = Retention { credential: 30, ..Retention::days(400) };
+    assert_eq!(keep("retention { days = 400 credential = 30 }").retention, Some(retention));
+    assert_eq!(keep("retention { days = 0 }").retention, None);
     for (audit, said) in [
+        (r#"audit { directory = "/t" compression = "zip" }"#, "audit.compression \"zip\" is neither"),
+        (r#"audit { directory = "/t" retention { days = -1 } }"#, "audit.retention.days must be from 0 to 36500 days"),
+        (r#"audit { directory = "/t" retention { denial = 0 } }"#, "keeps one class of records for ever"),
+        (r#"audit { directory = "/t" retention { weeks = 1 } }"#, "unknown configuration detected"),
         ("audit {}", "audit.directory must be configured"),
         (r#"audit { directory = "/t" checkpoint_records = 0 }"#, "audit.checkpoint_records must be greater than 0"),
         (r#"audit { directory = "/t" max_segment_age = "0s" }"#, "audit.max_segment_age must be greater than 0"),

@@ -1,5 +1,7 @@
 //! The audit trail of a server: from it alone, what the server holds can be made again.
 
+mod cases;
+mod every_rpc;
 mod operations;
 mod replay;
 

@@ -207,6 +207,13 @@ impl Bench {
         Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await.unwrap()
     }
 
+    /// A server that records by `audit`, below an upstream authority if there is one.
+    pub(crate) async fn recording_below(audit: Audit, upstream: Option<Arc<dyn UpstreamAuthority>>) -> Self {
+        let (clock, hand) = Clock::manual(START.parse().unwrap());
+        let add = |_: &mut Settings, parts: &mut Parts| (parts.audit, parts.upstream_authority) = (audit, upstream);
+        Self::start(tempfile::tempdir().unwrap(), Arc::default(), clock, hand, add).await.unwrap()
+    }
+
     async fn over(
         folder: TempDir,
         keys: Arc<MemoryKeys>,
@@ -266,9 +273,7 @@ impl Bench {
 
     /// Calls by a process on the private socket.
     pub(crate) fn local(&self) -> Calls<impl steeple_net::Answers + use<>> {
-        let pid = rustix::process::getpid();
-        let process = Arc::new(Process::hold(pid).unwrap());
-        self.calls(Peer::Unix(UnixPeer { uid: 1000, gid: 1000, process }))
+        self.calls(local_peer())
     }
 
     /// Calls by this process, on the private socket, as if it ran as another user and group.
@@ -279,10 +284,11 @@ impl Bench {
 
     /// Calls from the network with the certificates of `chain`, none if it is empty.
     pub(crate) fn remote(&self, chain: &[Vec<u8>]) -> Calls<impl steeple_net::Answers + use<>> {
-        self.calls(Peer::Tls { address: "192.0.2.7:40000".parse().unwrap(), chain: chain.into() })
+        self.calls(remote_peer(chain))
     }
 
-    fn calls(&self, peer: Peer) -> Calls<impl steeple_net::Answers + use<>> {
+    /// Calls by whom it may be.
+    pub(crate) fn calls(&self, peer: Peer) -> Calls<impl steeple_net::Answers + use<>> {
         Calls { apis: self.server.apis(), peer, token: None }
     }
 
@@ -321,6 +327,17 @@ impl Bench {
         assert_eq!(results[0].status.as_ref().unwrap().code, 0, "{results:?}");
         results[0].entry.clone().unwrap()
     }
+}
+
+/// A process on the private socket.
+pub(crate) fn local_peer() -> Peer {
+    let process = Arc::new(Process::hold(rustix::process::getpid()).unwrap());
+    Peer::Unix(UnixPeer { uid: 1000, gid: 1000, process })
+}
+
+/// A party of the network with the certificates of `chain`, none if it is empty.
+pub(crate) fn remote_peer(chain: &[Vec<u8>]) -> Peer {
+    Peer::Tls { address: "192.0.2.7:40000".parse().unwrap(), chain: chain.into() }
 }
 
 /// Serves as long as `drive` goes on.

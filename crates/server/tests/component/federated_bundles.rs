@@ -8,7 +8,7 @@ use tonic::Code;
 
 use crate::bench::{Bench, entry, refused, spiffe_id};
 
-fn bundle(name: &str) -> types::Bundle {
+pub(crate) fn bundle(name: &str) -> types::Bundle {
     types::Bundle { trust_domain: name.to_owned(), refresh_hint: 60, sequence_number: 7, ..Default::default() }
 }
 

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::bench::{Bench, refused};
 
-fn relationship(name: &str, url: &str) -> types::FederationRelationship {
+pub(crate) fn relationship(name: &str, url: &str) -> types::FederationRelationship {
     types::FederationRelationship {
         trust_domain: name.to_owned(),
         bundle_endpoint_url: url.to_owned(),

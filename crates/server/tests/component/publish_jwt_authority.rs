@@ -10,7 +10,7 @@ use tonic::Code;
 use crate::bench::{Bench, at, refused};
 use crate::new_downstream_x509_ca::downstream_server;
 
-fn key(id: &str) -> types::JwtKey {
+pub(crate) fn key(id: &str) -> types::JwtKey {
     let public_key = PrivateKey::generate(KeyType::EcP256).unwrap().public_key().spki().to_vec();
     types::JwtKey { public_key, key_id: id.to_owned(), expires_at: at(60).as_second(), tainted: true }
 }

@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::bench::{Bench, refused, serve};
 
 /// Puts a new root into the files; yields its ID.
-fn new_root(folder: &Path, name: &str) -> String {
+pub(crate) fn new_root(folder: &Path, name: &str) -> String {
     let (key, name) = (PrivateKey::generate(KeyType::EcP256).unwrap(), Name::of("US", name));
     let template = CertificateTemplate {
         serial: &[1],
@@ -35,18 +35,22 @@ fn new_root(folder: &Path, name: &str) -> String {
     hex::encode(Certificate::from_der(&certificate).unwrap().subject_key_id())
 }
 
+/// The CA in the files.
+pub(crate) fn disk_authority(folder: &Path) -> DiskAuthority {
+    let config = DiskAuthorityConfig {
+        cert_file_path: folder.join("ca.crt"),
+        key_file_path: folder.join("ca.key"),
+        bundle_file_path: None,
+    };
+    let clock = steeple_clock::Clock::manual(crate::bench::START.parse().unwrap()).0;
+    DiskAuthority::new(config, "example.org".parse().unwrap(), clock).unwrap()
+}
+
 #[tokio::test]
 async fn root_is_replaced_tainted_and_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let first = new_root(folder.path(), "FIRST");
-    let config = DiskAuthorityConfig {
-        cert_file_path: folder.path().join("ca.crt"),
-        key_file_path: folder.path().join("ca.key"),
-        bundle_file_path: None,
-    };
-    let clock = steeple_clock::Clock::manual(crate::bench::START.parse().unwrap()).0;
-    let upstream = DiskAuthority::new(config, "example.org".parse().unwrap(), clock).unwrap();
-    let bench = Bench::below(Arc::new(upstream)).await;
+    let bench = Bench::below(Arc::new(disk_authority(folder.path()))).await;
     let calls = bench.local();
     let roots = async || {
         let bundle = calls.bundle().get_bundle(GetBundleRequest::default()).await.unwrap().into_inner();

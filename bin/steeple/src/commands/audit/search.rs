@@ -3,7 +3,7 @@
 use serde_json::Value;
 use steeple_audit::verify::{Finding, each_record};
 
-use super::{DIRECTORY, Outcome, folder, number, read, tell};
+use super::{DIRECTORY, Outcome, folder, number, read, tell, time};
 use crate::commands::env::Env;
 
 /// Most records printed, unless the user says otherwise.
@@ -51,13 +51,6 @@ pub(super) fn run(env: &mut Env, arguments: &[String]) -> u8 {
 }
 
 fn search(flags: &Flags) -> Outcome {
-    let time = |flag: &str, text: &str| match text {
-        "" => Ok(None),
-        _ => match text.parse::<jiff::Timestamp>() {
-            Ok(time) => Ok(Some(time.as_millisecond())),
-            Err(error) => Err(format!("-{flag} {text:?} is not a time such as 2026-01-02T03:04:05Z: {error}")),
-        },
-    };
     let filter = Filter {
         events: flags.events.clone(),
         texts: flags.texts.clone(),

@@ -19,6 +19,12 @@ fn what_is_asked_wrong_is_told_with_a_way_out() {
         (&["verify", "-directory", path, "-from", "-2"], "-from is the number of a record, which -2 is not"),
         (&["prove", "-directory", path], "-record is the number of a record"),
         (&["search", "-directory", path, "-since", "yesterday"], "is not a time such as"),
+        (&["export", "-directory", path], "name the folder to write into with -out"),
+        (&["export", "-directory", path, "-out", "x"], "no record is of that time"),
+        (&["report", "-directory", path, "-hours", "night"], "-hours \"night\" is not like 8-18"),
+        (&["report", "-directory", path, "-output", "xml"], "-output \"xml\" is neither pretty nor json"),
+        (&["hold", "set", "-directory", path, "-name", "a"], "a hold needs a reason"),
+        (&["hold", "release", "-directory", path, "-name", "a", "-reason", "b"], "there is no hold \"a\""),
     ] {
         let (status, out, error) = run(line);
         assert_eq!((status, out.as_str()), (1, ""), "{line:?}");

@@ -17,6 +17,7 @@ struct Flags {
     proof: String,
     from: i64,
     to: i64,
+    is_excerpt: bool,
 }
 
 pub(super) fn run(env: &mut Env, arguments: &[String]) -> u8 {
@@ -30,6 +31,7 @@ pub(super) fn run(env: &mut Env, arguments: &[String]) -> u8 {
         set.text(&mut flags.proof, &["proof"], "File with a proof of one record; needs -key, and no trail.");
         set.integer(&mut flags.from, &["from"], "First record to verify.");
         set.integer(&mut flags.to, &["to"], "Last record to verify; the last there is if it is negative.");
+        set.boolean(&mut flags.is_excerpt, &["excerpt"], "Whether it was exported: earlier records are not in it.");
     });
     match declared {
         Ok(()) => {
@@ -47,13 +49,23 @@ fn trail(flags: &Flags) -> Outcome {
     let checkpoint = Some(&flags.checkpoint).filter(|path| !path.is_empty());
     let checkpoint = checkpoint.map(|path| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}")));
     let to = if flags.to < 0 { None } else { Some(number("to", flags.to)?) };
-    let question = Question { verifier, checkpoint: checkpoint.transpose()?, from: number("from", flags.from)?, to };
+    let question = Question {
+        verifier,
+        checkpoint: checkpoint.transpose()?,
+        from: number("from", flags.from)?,
+        to,
+        is_excerpt: flags.is_excerpt,
+    };
     let found = verify(folder, &question).map_err(|finding| format!("the trail is not in order: {finding}"))?;
     Ok(told(&found, is_own_key))
 }
 
 fn told(found: &Verified, is_own_key: bool) -> String {
-    let Verified { chain, first, records, checkpoints, uncovered, torn } = found;
+    let Verified { chain, first, records, pruned, checkpoints, uncovered, torn } = found;
+    let pruned = match pruned {
+        0 => String::new(),
+        _ => format!("Gone before it        : {pruned}\n"),
+    };
     let torn = match torn {
         0 => String::new(),
         _ => format!("Bytes without a record: {torn} (a write that is under way, or was cut short)\n"),
@@ -61,7 +73,7 @@ fn told(found: &Verified, is_own_key: bool) -> String {
     let warning = if is_own_key { format!("\n{WARNING}\n") } else { String::new() };
     format!(
         "The trail is in order.\nChain                 : {chain}\nFirst record          : {first}\n\
-         Records               : {records}\nCheckpoints           : {checkpoints}\nWithout a checkpoint  : {uncovered}\n\
+         {pruned}Records               : {records}\nCheckpoints           : {checkpoints}\nWithout a checkpoint  : {uncovered}\n\
          {torn}{warning}"
     )
 }

@@ -33,7 +33,7 @@ pub(super) async fn handle(
     };
     let mut results = Vec::with_capacity(request.trust_domains.len());
     for name in request.trust_domains {
-        let status = delete(core, call, &name, mode).await.map_or_else(Failure::item, |()| ok());
+        let status = delete(core, call, &name, (mode, told)).await.map_or_else(Failure::item, |()| ok());
         call.item(Some(&status), || {
             fields([("trust_domain_id", name.as_str().into()), ("mode", told.as_str_name().into())])
         });
@@ -65,7 +65,7 @@ async fn spare_entries(
     }
 }
 
-async fn delete(core: &Arc<Core>, call: &Call, name: &str, mode: DeleteMode) -> Result<(), Failure> {
+async fn delete(core: &Arc<Core>, call: &Call, name: &str, (mode, told): (DeleteMode, Mode)) -> Result<(), Failure> {
     let trust_domain =
         TrustDomain::parse(name).map_err(|error| Failure::malformed("trust domain argument is not valid", error))?;
     if trust_domain == *core.trust_domain() {
@@ -74,7 +74,7 @@ async fn delete(core: &Arc<Core>, call: &Call, name: &str, mode: DeleteMode) -> 
     }
     let actor = call.may(&[Object::Foreign(&trust_domain)])?;
     spare_entries(core, call, &trust_domain, mode).await?;
-    let event = EventKind::BundleDeleted { trust_domain: trust_domain.clone() };
+    let event = EventKind::BundleDeleted { trust_domain: trust_domain.clone(), mode: told.as_str_name() };
     let intent = core.audit.record(core.clock.now(), actor, event).await;
     let intent = intent.map_err(|error| Failure::of(Code::Internal, "failed to delete federated bundle", error))?;
     match intent.outcome(core.store.write(DeleteBundle { trust_domain, mode }).await).await {
