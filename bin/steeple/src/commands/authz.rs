@@ -145,10 +145,9 @@ fn simulated(env: &Env, path: &str, requests: &str) -> Result<String, Failure> {
         let decision = explain_by(&config.settings, env.clock.now(), &request).map_err(at)?;
         let verdict = if decision.allowed { "allowed" } else { "denied" };
         *(if decision.allowed { &mut allowed } else { &mut denied }) += 1;
-        text.push_str(&format!("{verdict} {}: {}\n", request.method, decision.reason));
+        text.extend([verdict, " ", &request.method, ": ", &decision.reason, "\n"]);
     }
-    text.push_str(&format!("{allowed} allowed, {denied} denied\n"));
-    Ok(text)
+    Ok(format!("{text}{allowed} allowed, {denied} denied\n"))
 }
 
 fn read(path: &str) -> Result<String, Failure> {

@@ -391,6 +391,7 @@ where
         trust_domain: trustdomain::trust_domain_client::TrustDomainClient
     }
 
+    #[expect(clippy::type_complexity, reason = "as the macro writes it for the other services")]
     pub(crate) fn access(
         &self,
     ) -> AccessClient<InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>>>

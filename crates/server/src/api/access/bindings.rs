@@ -34,9 +34,9 @@ pub(super) async fn create(
     call: &Call,
     request: pb::CreateBindingRequest,
 ) -> Result<pb::Binding, Status> {
+    let settings = settings(core)?;
     let asked = request.binding.clone().unwrap_or_default();
     let new = draft(&asked).read().map_err(|error| Failure::malformed("malformed binding", error))?;
-    let settings = settings(core)?;
     let existing = policy(core, settings).await?;
     if existing.bindings().iter().any(|binding| binding.name == new.name) {
         return Err(Failure::new(Code::AlreadyExists, format!("a binding {:?} is there already", new.name)).into());

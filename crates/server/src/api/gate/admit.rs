@@ -129,15 +129,11 @@ async fn by_bindings(
 /// Who calls. A token that is not believed ends the call: whoever sends one does not want to be taken for somebody else.
 async fn facts(core: &Core, access: &AccessSettings, caller: &Caller, bearer: Bearer) -> Result<Facts, Failure> {
     let unbelieved = |error: String| Failure::of(Code::Unauthenticated, "token is not accepted", error);
-    match bearer.map_err(unbelieved)? {
-        Some(token) => {
-            issuers::read(&access.issuers, &token, &core.clock).await.map(Facts::of_token).map_err(unbelieved)
-        }
-        None => {
-            let facts = Facts::of(core, caller).await;
-            facts.map_err(|error| Failure::of(Code::Internal, "failed to fetch caller entries", error))
-        }
+    if let Some(token) = bearer.map_err(unbelieved)? {
+        return issuers::read(&access.issuers, &token, &core.clock).await.map(Facts::of_token).map_err(unbelieved);
     }
+    let facts = Facts::of(core, caller).await;
+    facts.map_err(|error| Failure::of(Code::Internal, "failed to fetch caller entries", error))
 }
 
 /// What is let in by nothing but a binding for emergencies leaves a record of its own, whatever it does then.

@@ -23,7 +23,7 @@ async fn approve<A: steeple_net::Answers>(calls: &Calls<A>, id: &str) -> Result<
 /// The ID of the approval for which a refused call waits.
 fn waits(status: &Status) -> String {
     assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
-    let (_, rest) = status.message().split_once("this needs a second person: approval ").expect("a call that waits");
+    let (_, rest) = status.message().split_once("this needs a second person: approval ").unwrap();
     rest.split(' ').next().unwrap().to_owned()
 }
 

@@ -67,7 +67,7 @@ async fn explained(
     name: &str,
     (who, call, refused): (Who, &calls::Call, &Refused),
 ) {
-    let Some(question) = questions::question(who, call, stored) else { panic!("{name}: nobody asks why") };
+    let question = questions::question(who, call, stored).unwrap();
     let decision = bench.remote(auditor).access().explain(question).await.map(tonic::Response::into_inner);
     match refused {
         Refused::Malformed(_) => assert_eq!(decision.unwrap_err().code(), Code::InvalidArgument, "{name}"),

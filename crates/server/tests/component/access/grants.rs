@@ -21,12 +21,12 @@ const ROOT: &str = r#"
   }
 "#;
 
-fn texts(values: &[&str]) -> Option<pb::Texts> {
-    Some(pb::Texts { values: values.iter().map(|value| (*value).to_owned()).collect() })
+fn texts(values: &[&str]) -> pb::Texts {
+    pb::Texts { values: values.iter().map(|value| (*value).to_owned()).collect() }
 }
 
 fn scope(path: &str) -> pb::Scope {
-    pb::Scope { path: texts(&[path]), namespaces: texts(&["a"]), ..pb::Scope::default() }
+    pb::Scope { path: Some(texts(&[path])), namespaces: Some(texts(&["a"])), ..pb::Scope::default() }
 }
 
 fn editor(name: &str, path: &str) -> pb::Binding {
@@ -70,7 +70,7 @@ async fn bindings_are_granted_within_what_the_grantor_has_to_give() {
         (editor("x", "/ns"), "path: the scope is wider"),
         (
             pb::Binding {
-                scope: Some(pb::Scope { namespaces: texts(&["a", "b"]), ..scope("/ns/a") }),
+                scope: Some(pb::Scope { namespaces: Some(texts(&["a", "b"])), ..scope("/ns/a") }),
                 ..editor("x", "/ns/a")
             },
             "namespaces: the scope is wider",

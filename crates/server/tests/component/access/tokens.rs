@@ -36,7 +36,8 @@ impl Idp {
     fn block(&self) -> String {
         let path = self.folder.path().join("jwks");
         format!(
-            "issuer \"corp\" {{\n issuer = \"https://idp.example\"\n audience = \"steeple\"\n jwks_path = {path:?}\n}}\n"
+            "issuer \"corp\" {{\n issuer = \"https://idp.example\"\n audience = \"steeple\"\n jwks_path = \"{}\"\n}}\n",
+            path.display()
         )
     }
 
