@@ -61,7 +61,7 @@ impl Service<Request<Body>> for Gate {
             let Some(peer) = request.extensions().get::<Peer>().cloned() else {
                 return Ok(Status::internal("no peer information available").into_http());
             };
-            let ending = Ending::new(Arc::clone(&core), row);
+            let ending = Ending::new(Arc::clone(&core), row, peer.clone());
             let call = match admit(&core, row, &peer).instrument(span(row, &peer)).await {
                 Ok(call) => call,
                 Err(status) => {
