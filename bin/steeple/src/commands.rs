@@ -5,6 +5,7 @@
 
 mod agent;
 mod audit;
+mod authz;
 mod call;
 mod date;
 mod dispatch;
@@ -66,6 +67,7 @@ pub(crate) fn main(argv: &[String], hooks: &Hooks, env: &mut Env) -> u8 {
         Some(("server", rest)) => server("steeple server", hooks).run(rest, env),
         Some(("agent", rest)) => agent("steeple agent", hooks).run(rest, env),
         Some(("audit", rest)) => audit::program(SPIRE_VERSION).run(rest, env),
+        Some(("authz", rest)) => authz::program(SPIRE_VERSION).run(rest, env),
         _ => own(hooks).run(arguments, env),
     }
 }
@@ -94,6 +96,7 @@ fn own(hooks: &Hooks) -> Program {
             role("server", "The server and its commands, as spire-server"),
             role("agent", "The agent and its commands, as spire-agent"),
             role("audit", "Verifies and searches the files of an audit trail"),
+            role("authz", "Explains, tries and changes scoped rights"),
             Row {
                 path: "explain",
                 synopsis: "Says why a workload has no identity, or which it has",

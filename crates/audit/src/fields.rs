@@ -22,6 +22,9 @@ fn caller(actor: &Actor) -> Pairs {
         }
         Actor::Svid { id, .. } => vec![("actor", "svid".to_owned()), ("caller_id", id.to_string())],
         Actor::Anonymous { .. } => vec![("actor", "anonymous".to_owned())],
+        Actor::Token { issuer, user, .. } => {
+            vec![("actor", "token".to_owned()), ("issuer", issuer.to_string()), ("caller_user", user.to_string())]
+        }
         Actor::Bound { actor, by } => [caller(actor), vec![("authorized_by", by.to_string())]].concat(),
     }
 }
@@ -78,6 +81,19 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         | Kind::AuthorityTainted { kind, authority_id }
         | Kind::AuthorityRevoked { kind, authority_id } => {
             vec![("authority_type", (*kind).to_owned()), ("authority_id", authority_id.clone())]
+        }
+        Kind::BindingCreated { name, role, subjects, reason } => vec![
+            ("binding", name.clone()),
+            ("role", (*role).to_owned()),
+            ("subjects", subjects.clone()),
+            ("reason", reason.clone()),
+        ],
+        Kind::BindingDeleted { name } => vec![("binding", name.clone())],
+        Kind::ApprovalRequested { id, method } | Kind::ApprovalGiven { id, method } => {
+            vec![("approval_id", id.clone()), ("approved_method", (*method).to_owned())]
+        }
+        Kind::BreakGlassUsed { name, reason, method } => {
+            vec![("binding", name.clone()), ("reason", reason.clone()), ("used_method", (*method).to_owned())]
         }
         Kind::LogLevelSet { level } => vec![("new_level", level.clone())],
         Kind::Pruned { what } => vec![("pruned", (*what).to_owned())],
@@ -138,6 +154,11 @@ pub(crate) fn name(kind: &EventKind) -> &'static str {
         EventKind::AuthorityActivated { .. } => "authority_activated",
         EventKind::AuthorityTainted { .. } => "authority_tainted",
         EventKind::AuthorityRevoked { .. } => "authority_revoked",
+        EventKind::BindingCreated { .. } => "binding_created",
+        EventKind::BindingDeleted { .. } => "binding_deleted",
+        EventKind::ApprovalRequested { .. } => "approval_requested",
+        EventKind::ApprovalGiven { .. } => "approval_given",
+        EventKind::BreakGlassUsed { .. } => "break_glass_used",
         EventKind::LogLevelSet { .. } => "log_level_set",
         EventKind::Pruned { .. } => "pruned",
         EventKind::TrailPruned { .. } => "trail_pruned",

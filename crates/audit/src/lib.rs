@@ -87,6 +87,15 @@ pub enum Actor {
         /// From where it called.
         address: Option<IpAddr>,
     },
+    /// A person with a token of an OIDC issuer.
+    Token {
+        /// Name of the issuer in the configuration.
+        issuer: Arc<str>,
+        /// The `sub`.
+        user: Arc<str>,
+        /// Who brought it.
+        from: Box<Actor>,
+    },
     /// A party whom a binding of scoped rights allows it.
     Bound {
         /// Who it is.
@@ -220,6 +229,28 @@ pub enum EventKind {
         method: &'static str,
         reason: String,
         count: u64,
+    },
+    BindingCreated {
+        name: String,
+        role: &'static str,
+        subjects: String,
+        reason: String,
+    },
+    BindingDeleted {
+        name: String,
+    },
+    ApprovalRequested {
+        id: String,
+        method: &'static str,
+    },
+    ApprovalGiven {
+        id: String,
+        method: &'static str,
+    },
+    BreakGlassUsed {
+        name: String,
+        reason: String,
+        method: &'static str,
     },
     LogLevelSet {
         level: String,

@@ -132,6 +132,14 @@ fn write_actor(actor: &Actor, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
             write_text(id.as_str(), out);
             out.push(b'}');
         }
+        Actor::Token { issuer, user, .. } => {
+            allowed(out, b"", b",");
+            out.extend_from_slice(b"\"user\":{\"domain\":");
+            write_text(issuer, out);
+            out.extend_from_slice(b",\"uid\":");
+            write_text(user, out);
+            out.push(b'}');
+        }
     }
     out.push(b'}');
     Ok(())
@@ -151,6 +159,7 @@ fn write_source(actor: &Actor, out: &mut Vec<u8>) {
         Actor::Server | Actor::Bound { .. } => out.extend_from_slice(b"{\"name\":\"server\"}"),
         Actor::Local { .. } => out.extend_from_slice(b"{\"name\":\"local socket\"}"),
         Actor::Svid { address, .. } | Actor::Anonymous { address } => write_network(*address, out),
+        Actor::Token { from, .. } => write_source(from, out),
     }
 }
 

@@ -1,5 +1,8 @@
 //! JWT-SVIDs: signing, reading and verifying (JWT-SVID; RFC 7515, RFC 7519).
 
+mod id_token;
+mod key_set;
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -12,6 +15,9 @@ use steeple_types::SpiffeId;
 
 use crate::der::{Reader, Writer, tag};
 use crate::keys::{KeyError, PublicKey, PublicKeyKind, SignatureAlgorithm, Signer};
+
+pub use id_token::IdToken;
+pub use key_set::KeySet;
 
 /// Longest token read, in bytes: no message that carries one may be longer, so that what was issued is also accepted.
 const MAX_LENGTH: usize = 4 << 20;
@@ -59,6 +65,14 @@ pub enum TokenError {
     /// The token was issued in the future.
     #[error("go-jose/go-jose/jwt: validation field, token issued in the future (iat)")]
     FromTheFuture,
+    /// The issuer is another.
+    #[error("issuer {found:?} is not {expected:?}")]
+    WrongIssuer {
+        /// The configured one.
+        expected: String,
+        /// The token's.
+        found: String,
+    },
     /// The audience is another.
     #[error("expected audience in {expected} (audience={found})")]
     WrongAudience {
@@ -78,7 +92,6 @@ pub struct Token<'a> {
     signature: Vec<u8>,
     claims: Map<String, Value>,
     subject: SpiffeId,
-    expires_at: f64,
 }
 
 /// The name of the JWS algorithm with which a key of ours signs (RFC 7518, section 3.1).
@@ -162,8 +175,10 @@ impl<'a> Token<'a> {
         if !claims.get("aud").is_none_or(is_audience) {
             return Err(bad("go-jose/go-jose/jwt: expected string or array value to unmarshal to Audience"));
         }
-        let expires_at = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::NoExpiry)?;
-        Ok(Self { algorithm, key_id, signed, signature, claims, subject, expires_at })
+        if claims.get("exp").and_then(Value::as_f64).is_none() {
+            return Err(TokenError::NoExpiry);
+        }
+        Ok(Self { algorithm, key_id, signed, signature, claims, subject })
     }
 
     /// The `kid`.
@@ -200,39 +215,40 @@ impl<'a> Token<'a> {
             return Err(TokenError::BadSignature);
         }
         key.verify(self.algorithm, self.signed.as_bytes(), &signature).map_err(|_| TokenError::BadSignature)?;
-        self.check_audience(audience)?;
-        self.check_times(now)?;
+        check_audience(&self.claims, audience)?;
+        check_times(&self.claims, now)?;
         Ok((self.subject, self.claims))
     }
+}
 
-    fn check_audience(&self, expected: &str) -> Result<(), TokenError> {
-        let found: Vec<&str> = match self.claims.get("aud") {
-            Some(Value::String(one)) => vec![one],
-            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        if found.contains(&expected) {
-            return Ok(());
-        }
-        let quoted: Vec<String> = found.iter().map(|text| format!("{text:?}")).collect();
-        Err(TokenError::WrongAudience { expected: format!("[{expected:?}]"), found: format!("[{}]", quoted.join(" ")) })
+fn check_audience(claims: &Map<String, Value>, expected: &str) -> Result<(), TokenError> {
+    let found: Vec<&str> = match claims.get("aud") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if found.contains(&expected) {
+        return Ok(());
     }
+    let quoted: Vec<String> = found.iter().map(|text| format!("{text:?}")).collect();
+    Err(TokenError::WrongAudience { expected: format!("[{expected:?}]"), found: format!("[{}]", quoted.join(" ")) })
+}
 
-    #[expect(clippy::cast_precision_loss, reason = "seconds of this age are exact in a double")]
-    fn check_times(&self, now: Timestamp) -> Result<(), TokenError> {
-        let now = now.as_second() as f64;
-        let number = |key: &str| self.claims.get(key).and_then(Value::as_f64);
-        if number("nbf").is_some_and(|nbf| now + LEEWAY < nbf) {
-            return Err(TokenError::NotYet);
-        }
-        if now - LEEWAY > self.expires_at {
-            return Err(TokenError::Expired);
-        }
-        if number("iat").is_some_and(|iat| now + LEEWAY < iat) {
-            return Err(TokenError::FromTheFuture);
-        }
-        Ok(())
+#[expect(clippy::cast_precision_loss, reason = "seconds of this age are exact in a double")]
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), TokenError> {
+    let now = now.as_second() as f64;
+    let number = |key: &str| claims.get(key).and_then(Value::as_f64);
+    let expires_at = number("exp").ok_or(TokenError::NoExpiry)?;
+    if number("nbf").is_some_and(|nbf| now + LEEWAY < nbf) {
+        return Err(TokenError::NotYet);
     }
+    if now - LEEWAY > expires_at {
+        return Err(TokenError::Expired);
+    }
+    if number("iat").is_some_and(|iat| now + LEEWAY < iat) {
+        return Err(TokenError::FromTheFuture);
+    }
+    Ok(())
 }
 
 /// The algorithms that SPIFFE allows (JWT-SVID, section 2.1).

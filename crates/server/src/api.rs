@@ -1,5 +1,6 @@
 //! The gRPC APIs: each file parses one RPC's request, calls an operation or the datastore, and maps the answer.
 
+pub(crate) mod access;
 pub(crate) mod access_log;
 mod agent;
 mod bundle;
@@ -24,6 +25,7 @@ use steeple_proto::grpc::health::v1::health_server::HealthServer;
 use steeple_proto::spire::api::server as pb;
 use tonic::service::Routes;
 
+pub use access::explain::explain_by;
 pub use limits::RateSettings;
 pub use table::{Rate, Row, TABLE};
 
@@ -43,11 +45,13 @@ pub(crate) fn routes(core: &Arc<Core>, health: &Arc<Health>) -> Routes {
     use pb::logger::v1::logger_server::LoggerServer;
     use pb::svid::v1::svid_server::SvidServer;
     use pb::trustdomain::v1::trust_domain_server::TrustDomainServer;
+    use steeple_proto::steeple::server::access::v1::access_server::AccessServer;
     use steeple_proto::steeple::server::explain::v1::explain_server::ExplainServer;
 
     let core = || Arc::clone(core);
     let mut routes = Routes::builder();
     routes
+        .add_service(AccessServer::new(access::Service(core())))
         .add_service(AgentServer::new(agent::Service(core())).max_decoding_message_size(MAX_MESSAGE))
         .add_service(BundleServer::new(bundle::Service(core())).max_decoding_message_size(MAX_MESSAGE))
         .add_service(DebugServer::new(debug::Service(core())))

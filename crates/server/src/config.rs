@@ -30,6 +30,7 @@ use steeple_types::{SpiffeId, TrustDomain};
 use crate::api::RateSettings;
 use crate::core::{PruneNodesSettings, Settings};
 
+pub use access::read as access_of;
 pub use keys::NOT_YET;
 
 /// A server's configuration, checked.

@@ -24,8 +24,9 @@ mod publishing;
 mod server;
 mod states;
 
-pub use access::AccessSettings;
-pub use api::{Rate, RateSettings, Row, TABLE};
+pub use access::issuers::facts as token_facts;
+pub use access::{AccessSettings, KeySource, TokenIssuer};
+pub use api::{Rate, RateSettings, Row, TABLE, explain_by};
 pub use bundle_endpoint::{AcmeSettings, BundleEndpointProfile, BundleEndpointSettings, ServingCertFile};
 pub use core::{FollowSettings, PruneNodesSettings, Settings};
 pub use federation::FederationSettings;

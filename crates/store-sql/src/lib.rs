@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod database;
 mod dialect;
+mod documents;
 mod events;
 mod filters;
 mod mysql;

@@ -8,8 +8,8 @@ use crate::changes;
 use crate::connection::{Connection, Result, first, number};
 use crate::dialect::Dialect;
 use crate::pool::SCHEMA_LOCK;
-use crate::server_states;
 use crate::version::Version;
+use crate::{documents, server_states};
 
 /// The schema version that this code reads and writes, that of SPIRE 1.15.
 const VERSION: i64 = 25;
@@ -77,6 +77,9 @@ fn in_turn(connection: &mut dyn Connection, now: Timestamp, may_migrate: bool) -
     }
     if !has_table(connection, server_states::TABLE)? {
         server_states::prepare(connection)?;
+    }
+    if !has_table(connection, documents::TABLE)? {
+        documents::prepare(connection)?;
     }
     Ok(origin)
 }

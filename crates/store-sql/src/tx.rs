@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use steeple_store::{
-    CaJournal, Change, ChangeKind, EntryFilter, Event, JoinToken, NodeFilter, Page, Paged, ReadTx, ServerState,
-    WriteTx, WriteWork,
+    CaJournal, Change, ChangeKind, Document, EntryFilter, Event, JoinToken, NodeFilter, Page, Paged, ReadTx,
+    ServerState, WriteTx, WriteWork,
 };
 use steeple_types::{AttestedNode, Bundle, Entry, EntryId, FederationRelationship, Revision, SpiffeId, TrustDomain};
 
 use crate::connection::{Connection, Result};
 use crate::tables::{bundles, entries, entry_writes, join_tokens, journals, nodes, relationships};
-use crate::{changes, events, server_states};
+use crate::{changes, documents, events, server_states};
 
 /// A transaction that began at `now`; who made it commits it.
 pub(crate) struct SqlTx<'c> {
@@ -135,6 +135,10 @@ impl ReadTx for SqlTx<'_> {
     fn server_states(&mut self) -> Result<Vec<ServerState>> {
         server_states::list(self.connection)
     }
+
+    fn documents(&mut self, kind: &str) -> Result<Vec<Document>> {
+        documents::list(self.connection, kind)
+    }
 }
 
 impl WriteTx for SqlTx<'_> {
@@ -217,6 +221,14 @@ impl WriteTx for SqlTx<'_> {
 
     fn remove_server_states(&mut self, time: Timestamp) -> Result<()> {
         server_states::remove_before(self.connection, time)
+    }
+
+    fn insert_document(&mut self, document: &Document) -> Result<()> {
+        documents::insert(self.connection, document)
+    }
+
+    fn remove_document(&mut self, kind: &str, name: &str) -> Result<()> {
+        documents::remove(self.connection, kind, name)
     }
 
     fn now(&self) -> Timestamp {

@@ -17,6 +17,6 @@ pub mod units;
 pub use error::{ErrorClass, StoreError};
 pub use events::{EventFollower, EventQuestion, FoundEvents};
 pub use filter::{EntryFilter, Match, NodeFilter, Page, Paged, TrustDomainMatch};
-pub use record::{CaJournal, Change, ChangeKind, Event, JoinToken, ServerState};
+pub use record::{CaJournal, Change, ChangeKind, Document, Event, JoinToken, ServerState};
 pub use store::{Backend, CallObserver, ReadWork, Store, Unit, WriteWork, Written};
 pub use tx::{ReadTx, WriteTx};

@@ -90,6 +90,17 @@ pub struct Event {
     pub is_logged: bool,
 }
 
+/// A small document of the server's own, which SPIRE does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What it is, at most 32 bytes.
+    pub kind: String,
+    /// Its name among those of its kind, at most 255 bytes.
+    pub name: String,
+    /// Its text, at most 60,000 bytes.
+    pub content: String,
+}
+
 /// What a server's index of entries and nodes is like, told to the other servers on the datastore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerState {

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use steeple_types::{AttestedNode, Bundle, Entry, EntryId, FederationRelationship, Revision, SpiffeId, TrustDomain};
 
 use crate::{
-    CaJournal, Change, ChangeKind, EntryFilter, Event, JoinToken, NodeFilter, Page, Paged, ServerState, StoreError,
+    CaJournal, Change, ChangeKind, Document, EntryFilter, Event, JoinToken, NodeFilter, Page, Paged, ServerState,
+    StoreError,
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -72,6 +73,9 @@ pub trait ReadTx {
 
     /// What servers have told of themselves.
     fn server_states(&mut self) -> Result<Vec<ServerState>>;
+
+    /// The documents of a kind, by name.
+    fn documents(&mut self, kind: &str) -> Result<Vec<Document>>;
 }
 
 /// Writes of one transaction, which are seen by others all together or not at all.
@@ -123,6 +127,11 @@ pub trait WriteTx: ReadTx {
     fn put_server_state(&mut self, state: &ServerState) -> Result<()>;
     /// Removes what servers told of themselves before `time`.
     fn remove_server_states(&mut self, time: Timestamp) -> Result<()>;
+
+    /// Adds a document.
+    fn insert_document(&mut self, document: &Document) -> Result<()>;
+    /// Removes a document.
+    fn remove_document(&mut self, kind: &str, name: &str) -> Result<()>;
 
     /// The time of this transaction.
     fn now(&self) -> Timestamp;

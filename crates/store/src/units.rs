@@ -2,6 +2,7 @@
 
 mod authority;
 mod bundle;
+mod document;
 mod entry;
 mod event;
 mod join_token;
@@ -16,6 +17,7 @@ pub use bundle::{
     AppendBundle, BundleMask, CreateBundle, DeleteBundle, DeleteMode, PruneBundle, RefreshBundle, Refreshed, SetBundle,
     UpdateBundle,
 };
+pub use document::{CreateDocument, ReplaceDocument};
 pub use entry::{CreateEntry, Created, DeleteEntry, EntryMask, IfEntry, UpdateEntry};
 pub use event::ImportEvents;
 pub use join_token::CreateJoinToken;

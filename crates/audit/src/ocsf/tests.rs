@@ -124,7 +124,9 @@ fn actors() -> Vec<Actor> {
     let known = addresses.map(|address| Actor::Svid { id: id.clone(), address });
     let unknown = addresses.map(|address| Actor::Anonymous { address });
     let local = [Actor::Server, Actor::Local { uid: 0, pid: u32::MAX }];
-    let plain: Vec<Actor> = local.into_iter().chain(known).chain(unknown).collect();
+    let token = |from| Actor::Token { issuer: "corp".into(), user: "\"mia\"\u{1f600}".into(), from: Box::new(from) };
+    let tokens = [Actor::Local { uid: 7, pid: 8 }, Actor::Anonymous { address: None }].map(token);
+    let plain: Vec<Actor> = local.into_iter().chain(known).chain(unknown).chain(tokens).collect();
     let bound = plain.clone().into_iter().map(|actor| actor.authorized_by("\"odd\"\u{1f600}"));
     let twice = Actor::Server.authorized_by("inner").authorized_by("outer");
     plain.iter().cloned().chain(bound).chain([twice]).collect()

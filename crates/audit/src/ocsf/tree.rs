@@ -92,6 +92,9 @@ fn actor(of: &Actor) -> (Value, Value) {
         }
         Actor::Svid { id, address } => (json!({ "user": { "uid": id.to_string() } }), network(*address)),
         Actor::Anonymous { address } => (json!({ "app_name": "unauthenticated" }), network(*address)),
+        Actor::Token { issuer, user, from } => {
+            (json!({ "user": { "domain": &**issuer, "uid": &**user } }), actor(from).1)
+        }
         Actor::Bound { actor: bound, by } => {
             let (mut told, source) = actor(bound);
             let allowed = json!([{ "decision": "allow", "policy": { "name": &**by } }]);

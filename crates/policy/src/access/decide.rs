@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::action::{Action, Resource};
 use super::binding::Binding;
+use super::grant::GrantError;
 use super::object::Object;
 use super::role::Role;
 use super::scope::Outside;
@@ -72,6 +73,9 @@ pub enum Why {
     /// The object lies outside the scope.
     #[error(transparent)]
     Outside(Outside),
+    /// What is to be granted is wider than what may be.
+    #[error(transparent)]
+    Grant(GrantError),
 }
 
 impl Why {
@@ -83,6 +87,7 @@ impl Why {
             Self::Separation(..) => (2, 0),
             Self::NotYet(_) | Self::Expired(_) => (3, 0),
             Self::Outside(outside) => (4, outside.dimension as u8),
+            Self::Grant(_) => (5, 0),
         }
     }
 
@@ -94,6 +99,7 @@ impl Why {
             Self::Separation(..) => "separation",
             Self::NotYet(_) | Self::Expired(_) => "window",
             Self::Outside(outside) => outside.dimension.name(),
+            Self::Grant(_) => "grants",
         }
     }
 }
@@ -218,6 +224,11 @@ impl Granted {
             }
         }
         Err(nearest.unwrap_or(Refusal { binding: None, why: Why::Subject("nobody".to_owned()) }))
+    }
+
+    /// The bindings.
+    pub fn bindings(&self) -> &[Arc<Binding>] {
+        &self.bindings
     }
 
     /// What is left of it for these objects: one binding.

@@ -65,6 +65,15 @@ impl Binding {
     }
 }
 
+impl Binding {
+    /// Whether a holder of this binding may take `other` away: it is within what he could grant.
+    pub fn may_withdraw(&self, other: &Self) -> bool {
+        self.grants
+            .as_ref()
+            .is_some_and(|own| own.has(other.role, &self.name).is_ok() && own.covers(&other.scope, &self.name).is_ok())
+    }
+}
+
 impl Grants {
     fn has(&self, role: Role, by: &str) -> Result<(), GrantError> {
         if self.roles.contains(&role) { Ok(()) } else { Err(GrantError::Role { role, by: by.to_owned() }) }

@@ -137,10 +137,13 @@ impl Role {
             Self::AuthorityAdmin => match resource {
                 R::Authority => matches!(action, A::Read | A::Rotate | A::Taint | A::Revoke),
                 R::Bundle => matches!(action, A::Read | A::Import),
+                R::Binding => action == A::Approve,
                 _ => false,
             },
             Self::BackupOperator => resource == R::Server && action == A::Read,
-            Self::PolicyAdmin => resource == R::Binding && matches!(action, A::Read | A::Create | A::Delete),
+            Self::PolicyAdmin => {
+                resource == R::Binding && matches!(action, A::Read | A::Create | A::Delete | A::Approve)
+            }
             Self::KeyCustodian => match resource {
                 R::Svid => action == A::Mint,
                 R::Authority => action == A::Read,

@@ -16,6 +16,7 @@ use tonic::{Code, Request, Status};
 use super::access_log::{AccessLog, Fields};
 use super::status::Failure;
 use super::table::Row;
+use crate::access::Facts;
 use crate::denials::Denials;
 
 /// Who calls.
@@ -102,7 +103,14 @@ pub(crate) enum Right {
     /// What the caller does is for itself.
     Itself,
     /// Bindings, which decide about each object.
-    Bound(Arc<Granted>),
+    Bound(Arc<Bound>),
+}
+
+/// The bindings by which a call was let in, and of whom they were asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) granted: Granted,
+    pub(crate) facts: Facts,
 }
 
 /// A call that was let in. The gate puts it into the request's extensions; no handler runs without it.
@@ -165,12 +173,15 @@ impl Call {
     }
 
     fn decide(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
-        let actor = self.caller.actor();
+        let actor = match &self.right {
+            Right::Bound(bound) => bound.facts.actor(&self.caller),
+            Right::Everything | Right::Itself => self.caller.actor(),
+        };
         match &self.right {
             Right::Everything => Ok(actor),
             Right::Itself if self.row.asked.action == Action::Read => Ok(actor),
             Right::Itself => Err(Failure::new(Code::PermissionDenied, refusal(self.row, None))),
-            Right::Bound(granted) => match granted.decide(objects) {
+            Right::Bound(bound) => match bound.granted.decide(objects) {
                 Ok(binding) => Ok(actor.authorized_by(&binding.name)),
                 Err(why) => Err(Failure::new(Code::PermissionDenied, refusal(self.row, Some(&why)))),
             },
@@ -182,7 +193,7 @@ impl Call {
         match &self.right {
             Right::Everything => true,
             Right::Itself => false,
-            Right::Bound(granted) => granted.may_also(action, resource),
+            Right::Bound(bound) => bound.granted.may_also(action, resource),
         }
     }
 
@@ -190,7 +201,7 @@ impl Call {
     pub(crate) fn sees(&self, object: Object<'_>) -> bool {
         match &self.right {
             Right::Everything | Right::Itself => true,
-            Right::Bound(granted) => granted.decide(&[object]).is_ok(),
+            Right::Bound(bound) => bound.granted.decide(&[object]).is_ok(),
         }
     }
 

@@ -20,6 +20,7 @@ use tower_service::Service;
 use tracing::{Instrument, error_span};
 use uuid::Uuid;
 
+use crate::access::issuers::bearer;
 use crate::api::table::{Row, TABLE};
 use crate::core::Core;
 
@@ -62,7 +63,8 @@ impl Service<Request<Body>> for Gate {
                 return Ok(Status::internal("no peer information available").into_http());
             };
             let ending = Ending::new(Arc::clone(&core), row, peer.clone());
-            let call = match admit(&core, row, &peer).instrument(span(row, &peer)).await {
+            let token = bearer(request.headers());
+            let call = match admit(&core, row, &peer, token).instrument(span(row, &peer)).await {
                 Ok(call) => call,
                 Err(status) => {
                     ending.ended(&status);

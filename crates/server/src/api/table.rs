@@ -150,6 +150,13 @@ pub const TABLE: &[Row] = &[
     row("/spire.api.server.trustdomain.v1.TrustDomain/BatchDeleteFederationRelationship", Callers::ADMIN, Unlimited, Change, (A::Delete, R::Relationship)),
     row("/spire.api.server.trustdomain.v1.TrustDomain/RefreshBundle", Callers::ADMIN, Unlimited, Change, (A::Refresh, R::Relationship)),
 
+    row("/steeple.server.access.v1.Access/ListBindings", Callers::ADMIN, Unlimited, Read, (A::Read, R::Binding)),
+    row("/steeple.server.access.v1.Access/CreateBinding", Callers::ADMIN, Unlimited, Change, (A::Create, R::Binding)),
+    row("/steeple.server.access.v1.Access/DeleteBinding", Callers::ADMIN, Unlimited, Change, (A::Delete, R::Binding)),
+    row("/steeple.server.access.v1.Access/Explain", Callers::ADMIN, Unlimited, Read, (A::Read, R::Binding)),
+    row("/steeple.server.access.v1.Access/WhoCan", Callers::ADMIN, Unlimited, Read, (A::Read, R::Binding)),
+    row("/steeple.server.access.v1.Access/ListApprovals", Callers::ADMIN, Unlimited, Read, (A::Read, R::Binding)),
+    row("/steeple.server.access.v1.Access/Approve", Callers::ADMIN, Unlimited, Change, (A::Approve, R::Binding)),
     row("/steeple.server.explain.v1.Explain/ExplainEntries", Callers::ADMIN_OR_AGENT, Unlimited, Read, (A::Read, R::Entry)),
 
     row("/grpc.health.v1.Health/Check", Callers::LOCAL, Unlimited, Read, (A::Act, R::Health)),

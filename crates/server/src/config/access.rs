@@ -1,20 +1,22 @@
 //! The block `access`: scoped rights.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steeple_config::{Block, ConfigError, invalid, parse_duration};
-use steeple_policy::access::{BindingDraft, GrantsDraft, Policy, ScopeDraft, Subject, SubjectDraft};
+use steeple_policy::access::{Action, BindingDraft, GrantsDraft, Policy, ScopeDraft, Subject, SubjectDraft};
 use steeple_types::TrustDomain;
 
-use crate::access::AccessSettings;
+use crate::access::{AccessSettings, KeySource, TokenIssuer};
 
 /// Keys of the block.
-pub(super) const KEYS: &[&str] = &["mode", "binding"];
+pub(super) const KEYS: &[&str] = &["mode", "binding", "issuer", "two_person", "approval_ttl"];
 
 const BINDING: &[&str] = &["role", "subject", "scope", "grants", "not_before", "not_after", "reason"];
 const SUBJECT: &[&str] =
     &["spiffe_id", "spiffe_id_prefix", "entry_flag", "uid", "gid", "executable", "oidc", "group", "user"];
+const ISSUER: &[&str] = &["issuer", "audience", "jwks_path", "jwks_url", "groups_claim"];
 const GRANTS: &[&str] = &["roles", "scope"];
 const SCOPE: &[&str] = &[
     "trust_domain",
@@ -30,7 +32,10 @@ const SCOPE: &[&str] = &[
 ];
 
 /// Scoped rights, if they are asked for.
-pub(super) fn read(root: &Block<'_>, trust_domain: &TrustDomain) -> Result<Option<AccessSettings>, ConfigError> {
+///
+/// # Errors
+/// [`ConfigError`] of the first thing that is not in order.
+pub fn read(root: &Block<'_>, trust_domain: &TrustDomain) -> Result<Option<AccessSettings>, ConfigError> {
     let Some(access) = root.block("access")? else { return Ok(None) };
     match access.text("mode")?.as_deref() {
         Some("scoped") => {}
@@ -50,7 +55,68 @@ pub(super) fn read(root: &Block<'_>, trust_domain: &TrustDomain) -> Result<Optio
     let policy = Policy::new(bindings.clone());
     policy.check().map_err(|error| invalid(format!("access: {error}")))?;
     check(&policy, trust_domain)?;
-    Ok(Some(AccessSettings { bindings }))
+    let issuers = access.labelled("issuer")?.into_iter().map(|(name, block)| issuer(name, &block));
+    let issuers: Vec<TokenIssuer> = issuers.collect::<Result<_, _>>()?;
+    for (at, one) in issuers.iter().enumerate() {
+        if issuers.iter().skip(at + 1).any(|other| one.name == other.name || one.issuer == other.issuer) {
+            return Err(invalid(format!("access.issuer {:?}: another one has its name or issuer", one.name)));
+        }
+    }
+    let settings =
+        AccessSettings { bindings, issuers, two_person: two_person(&access)?, approval_ttl: approval_ttl(&access)? };
+    for binding in &settings.bindings {
+        settings.check_issuers(binding).map_err(|error| invalid(format!("access: {error}")))?;
+    }
+    Ok(Some(settings))
+}
+
+/// An OIDC issuer.
+fn issuer(name: &str, block: &Block<'_>) -> Result<TokenIssuer, ConfigError> {
+    let what = format!("access.issuer {name:?}");
+    known(block, &what, ISSUER)?;
+    let needed = |key: &str| {
+        let text = text(block, key)?;
+        if text.is_empty() { Err(invalid(format!("{what}: {key} must be configured"))) } else { Ok(text) }
+    };
+    let keys = match (text(block, "jwks_path")?, text(block, "jwks_url")?) {
+        (path, url) if !path.is_empty() && url.is_empty() => KeySource::File(path.into()),
+        (path, url) if path.is_empty() && url.starts_with("https://") => KeySource::Url(url, Arc::default()),
+        (path, url) if path.is_empty() && !url.is_empty() => {
+            return Err(invalid(format!("{what}: jwks_url {url:?} must start with https://")));
+        }
+        _ => return Err(invalid(format!("{what}: one of jwks_path and jwks_url must be configured"))),
+    };
+    let groups_claim = block.text("groups_claim")?.unwrap_or_else(|| "groups".to_owned());
+    Ok(TokenIssuer {
+        name: name.to_owned(),
+        issuer: needed("issuer")?,
+        audience: needed("audience")?,
+        groups_claim,
+        keys,
+    })
+}
+
+/// What needs a second person; all that may, unless the list says otherwise.
+fn two_person(access: &Block<'_>) -> Result<BTreeSet<Action>, ConfigError> {
+    let known = [
+        ("taint", Action::Taint),
+        ("revoke", Action::Revoke),
+        ("import", Action::Import),
+        ("grant", Action::Create),
+        ("withdraw", Action::Delete),
+    ];
+    let Some(names) = access.texts("two_person")? else { return Ok(known.map(|(_, action)| action).into()) };
+    let find = |name: &String| {
+        let found = known.iter().find(|(known, _)| known == name).map(|(_, action)| *action);
+        let names = known.map(|(name, _)| name).join(", ");
+        found.ok_or_else(|| invalid(format!("access.two_person: {name:?} is unknown; known are {names}")))
+    };
+    names.iter().map(find).collect()
+}
+
+fn approval_ttl(access: &Block<'_>) -> Result<Duration, ConfigError> {
+    let ttl = duration(access, "approval_ttl")?.unwrap_or(Duration::from_hours(1));
+    if ttl.is_zero() { Err(invalid("access.approval_ttl must be greater than 0")) } else { Ok(ttl) }
 }
 
 /// Somebody must be able to begin, and nothing may be about another trust domain's IDs.
@@ -63,12 +129,6 @@ fn check(policy: &Policy, trust_domain: &TrustDomain) -> Result<(), ConfigError>
         ));
     }
     for binding in policy.bindings() {
-        if binding.subjects.iter().any(|subject| matches!(subject, Subject::Oidc { .. })) {
-            let name = &binding.name;
-            return Err(invalid(format!(
-                "access: binding {name:?}: subject.oidc is not available yet: no token is read"
-            )));
-        }
         let scopes = [Some(&binding.scope), binding.grants.as_ref().map(|grants| &grants.scope)];
         let mut domains = scopes.into_iter().flatten().filter_map(|scope| scope.trust_domain.as_ref());
         if let Some(other) = domains.find(|domain| *domain != trust_domain) {

@@ -1,8 +1,12 @@
 //! Scoped rights: bindings as the configuration has them, decided by the server.
 
+mod approvals;
 mod escalation;
+mod grants;
 mod lists;
+mod questions;
 mod rules;
+mod tokens;
 
 use steeple_config::Flags;
 use steeple_proto::spire::api::server as pb;

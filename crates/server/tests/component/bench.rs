@@ -18,6 +18,7 @@ use steeple_plugin::{BundlePublisher, Notifier, UpstreamAuthority};
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
+use steeple_proto::steeple::server::access::v1::access_client::AccessClient;
 use steeple_runtime::Shutdown;
 use steeple_server::{
     CallMetrics, FollowSettings, LogControl, Parts, RateSettings, Row, Server, ServerError, Settings,
@@ -288,7 +289,7 @@ impl Bench {
 
     /// Calls by whom it may be.
     pub(crate) fn calls(&self, peer: Peer) -> Calls<impl steeple_net::Answers + use<>> {
-        Calls { apis: self.server.apis(), peer }
+        Calls { apis: self.server.apis(), peer, token: None }
     }
 
     /// Attests an agent by a new join token.
@@ -362,6 +363,7 @@ pub(crate) struct Agent {
 pub(crate) struct Calls<A> {
     apis: A,
     peer: Peer,
+    token: Option<String>,
 }
 
 macro_rules! clients {
@@ -389,13 +391,29 @@ where
         trust_domain: trustdomain::trust_domain_client::TrustDomainClient
     }
 
+    #[expect(clippy::type_complexity, reason = "as the macro writes it for the other services")]
+    pub(crate) fn access(
+        &self,
+    ) -> AccessClient<InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>>>
+    {
+        AccessClient::new(self.service())
+    }
+
+    /// The same with a token of an OIDC issuer.
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
     /// The APIs as this caller reaches them.
     pub(crate) fn service(
         &self,
     ) -> InterceptedService<A, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<A>> {
-        let peer = self.peer.clone();
+        let (peer, token) = (self.peer.clone(), self.token.clone());
         InterceptedService::new(self.apis.clone(), move |mut request: Request<()>| {
             request.extensions_mut().insert(peer.clone());
+            if let Some(token) = &token {
+                request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+            }
             Ok(request)
         })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use steeple_audit::EventKind;
 use steeple_policy::access::Object;
 use steeple_proto::spire::api::server::bundle::v1 as pb;
@@ -9,6 +10,7 @@ use steeple_proto::spire::api::types;
 use steeple_store::units::AppendBundle;
 use tonic::{Code, Status};
 
+use crate::api::access::second_person;
 use crate::api::access_log::fields;
 use crate::api::call::Call;
 use crate::api::convert::{bundle_to_pb, jwt_authorities, x509_authorities};
@@ -30,6 +32,7 @@ pub(super) async fn handle(
         .map_err(|error| Failure::malformed("failed to convert JWT authority", error))?;
     let x509_authorities = x509_authorities(&request.x509_authorities)
         .map_err(|error| Failure::malformed("failed to convert X.509 authority", error))?;
+    second_person(core, call, "roots and keys of the bundle", &request.encode_to_vec()).await?;
     let trust_domain = core.trust_domain().clone();
     let event = EventKind::BundleAppended { trust_domain: trust_domain.clone() };
     let intent = core.audit.record(core.clock.now(), call.may(&[Object::Whole])?, event).await;

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use steeple_audit::IssuedFor;
+use steeple_audit::{Actor, EventKind, IssuedFor};
 use steeple_net::Peer;
-use steeple_policy::access::{Object, Refusal as Unbound, Resource};
+use steeple_policy::access::{self, Granted, Object, Refusal as Unbound, Resource};
 use steeple_policy::{CallerFacts, Callers, Decision, EntryFacts, Role, decide, decide_by_entries, method};
 use steeple_proto::spire::api::types::permission_denied_details::Reason;
 use tonic::{Code, Status};
 use tracing::{Instrument, Span, error, error_span, warn};
 
-use crate::access::{AccessSettings, Facts, policy};
+use crate::access::{AccessSettings, Facts, issuers, policy};
 use crate::api::access_log::AccessLog;
-use crate::api::call::{Call, Caller, CallerSvid, Right, issued_for, refusal};
+use crate::api::call::{Bound, Call, Caller, CallerSvid, Right, issued_for, refusal};
 use crate::api::limits;
 use crate::api::status::{Failure, denied};
 use crate::api::table::{Rate, Row};
@@ -43,8 +43,11 @@ enum Refusal {
     Failed(Failure),
 }
 
+/// The bearer token of a call's headers, or what is wrong with them; it is looked at only where bindings decide.
+type Bearer = Result<Option<String>, String>;
+
 /// Lets a call in, or says why not.
-pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> Result<Call, Status> {
+pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer, bearer: Bearer) -> Result<Call, Status> {
     let caller = Caller::of(peer)?;
     if !caller.is_local() && PRIVATE.contains(&row.service()) {
         return Err(Status::unimplemented(method::unknown_service(row.full_service())));
@@ -53,7 +56,7 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer) -> R
         Span::current().record("caller_id", tracing::field::display(&svid.id));
     }
     let span = error_span!("role", authorized_as = Role::Nobody.name(), authorized_via = "");
-    let ground = match authorize(core, row, &caller).instrument(span.clone()).await {
+    let ground = match authorize(core, row, &caller, bearer).instrument(span.clone()).await {
         Ok(ground) => ground,
         Err(Refusal::Denied(reason)) => return Err(refuse(&refusal(row, None), reason)),
         Err(Refusal::Unbound(why)) => return Err(refuse(&refusal(row, Some(&why)), None)),
@@ -81,32 +84,40 @@ fn refuse(message: &str, reason: Option<Reason>) -> Status {
     }
 }
 
-async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+async fn authorize(core: &Arc<Core>, row: &Row, caller: &Caller, bearer: Bearer) -> Result<Ground, Refusal> {
     match &core.settings.access {
         None => by_spires_rules(core, row.callers, caller, Right::Everything).await,
-        Some(access) => by_bindings(core, access, row, caller).await,
+        Some(access) => by_bindings(core, access, row, caller, bearer).await,
     }
 }
 
 /// By scoped rights: what callers do for themselves is SPIRE's, all else is a matter of bindings.
-async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, caller: &Caller) -> Result<Ground, Refusal> {
+async fn by_bindings(
+    core: &Arc<Core>,
+    access: &AccessSettings,
+    row: &Row,
+    caller: &Caller,
+    bearer: Bearer,
+) -> Result<Ground, Refusal> {
     let for_themselves = Callers { admin: false, local: row.asked.resource == Resource::Health, ..row.callers };
     if for_themselves == row.callers {
         return by_spires_rules(core, for_themselves, caller, Right::Itself).await;
     }
-    let facts = Facts::of(core, caller).await;
-    let facts = facts.map_err(|error| failed(Failure::of(Code::Internal, "failed to fetch caller entries", error)))?;
-    let granted = policy(access).granted(&facts.who(), row.asked, core.clock.now());
-    let granted =
-        granted.and_then(
-            |granted| {
-                if row.asked.resource.is_whole() { granted.narrowed(&[Object::Whole]) } else { Ok(granted) }
-            },
-        );
+    let facts = facts(core, access, caller, bearer).await.map_err(failed)?;
+    let policy = policy(core, access).await.map_err(failed)?;
+    let now = core.clock.now();
+    let granted = policy.granted(&facts.who(), row.asked, now);
+    let granted = granted.and_then(|granted| {
+        // What may be granted differs from binding to binding, so all of them count there.
+        let is_one = row.asked.resource.is_whole() && row.asked.resource != Resource::Binding;
+        if is_one { granted.narrowed(&[Object::Whole]) } else { Ok(granted) }
+    });
     match granted {
         Ok(granted) => {
+            record_emergency(core, row, facts.actor(caller), &granted).await?;
             let (role, via) = granted.told();
-            Ok(Ground { role, via, right: Right::Bound(Arc::new(granted)), downstream_entry: None })
+            let right = Right::Bound(Arc::new(Bound { granted, facts }));
+            Ok(Ground { role, via, right, downstream_entry: None })
         }
         // What agents may read too.
         Err(why) => match by_spires_rules(core, for_themselves, caller, Right::Itself).await {
@@ -114,6 +125,29 @@ async fn by_bindings(core: &Arc<Core>, access: &AccessSettings, row: &Row, calle
             outcome => outcome,
         },
     }
+}
+
+/// Who calls. A token that is not believed ends the call: whoever sends one does not want to be taken for somebody else.
+async fn facts(core: &Core, access: &AccessSettings, caller: &Caller, bearer: Bearer) -> Result<Facts, Failure> {
+    let unbelieved = |error: String| Failure::of(Code::Unauthenticated, "token is not accepted", error);
+    if let Some(token) = bearer.map_err(unbelieved)? {
+        return issuers::read(&access.issuers, &token, &core.clock).await.map(Facts::of_token).map_err(unbelieved);
+    }
+    let facts = Facts::of(core, caller).await;
+    facts.map_err(|error| Failure::of(Code::Internal, "failed to fetch caller entries", error))
+}
+
+/// What is let in by nothing but a binding for emergencies leaves a record of its own, whatever it does then.
+async fn record_emergency(core: &Core, row: &Row, actor: Actor, granted: &Granted) -> Result<(), Refusal> {
+    let emergencies = granted.bindings().iter().all(|binding| binding.role == access::Role::BreakGlass);
+    let Some(binding) = granted.bindings().first().filter(|_| emergencies) else { return Ok(()) };
+    warn!(binding = binding.name, reason = binding.reason, method = row.method, "Break-glass binding is used");
+    let event =
+        EventKind::BreakGlassUsed { name: binding.name.clone(), reason: binding.reason.clone(), method: row.method };
+    let actor = actor.authorized_by(&binding.name);
+    let recorded = core.audit.record(core.clock.now(), actor, event).await;
+    recorded.map_err(|error| failed(Failure::of(Code::Internal, "failed to record the use of break-glass", error)))?;
+    Ok(())
 }
 
 /// Finds the ground on which the caller may call, the cheapest first.

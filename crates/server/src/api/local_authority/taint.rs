@@ -8,6 +8,7 @@ use tonic::Status;
 use tracing::info;
 
 use super::{about, ask, check_enabled, only_id, to_pb};
+use crate::api::access::second_person;
 use crate::api::call::Call;
 use crate::authorities::Request;
 use crate::core::Core;
@@ -20,6 +21,7 @@ pub(super) async fn handle(
 ) -> Result<Option<pb::AuthorityState>, Status> {
     let about = about(call, id);
     check_enabled(core, kind)?;
+    second_person(core, call, &format!("the authority {id}"), id.as_bytes()).await?;
     let tainted = ask(core, call, Request::Taint(kind, id.to_owned()), about).await?;
     info!(local_authority_id = id, "{} authority tainted successfully", kind.title());
     Ok(match kind {

@@ -1,5 +1,6 @@
 //! For each RPC a call that does what it is for, and what it must leave in the trail.
 
+mod access;
 mod agents;
 mod authorities;
 mod bundles;
@@ -15,6 +16,7 @@ use super::every_rpc::{Left, Rig};
 /// Calls the RPC; none if there is no case for it.
 pub(super) async fn case<A: Answers>(row: &Row, rig: &Rig<A>) -> Option<Vec<Left>> {
     match row.full_service() {
+        "steeple.server.access.v1.Access" => access::case(row.name(), rig).await,
         "spire.api.server.agent.v1.Agent" => agents::case(row.name(), rig).await,
         "spire.api.server.bundle.v1.Bundle" => bundles::case(row.name(), rig).await,
         "spire.api.server.entry.v1.Entry" => entries::case(row.name(), rig).await,

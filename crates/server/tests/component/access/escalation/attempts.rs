@@ -2,6 +2,7 @@
 
 use steeple_proto::spire::api::server::bundle::v1::batch_delete_federated_bundle_request::Mode;
 use steeple_proto::spire::api::types;
+use steeple_proto::steeple::server::access::v1 as access;
 
 use super::calls::Call;
 use super::{Stored, Who, pod, spiffe_id};
@@ -22,6 +23,8 @@ pub(super) enum Refused {
     By(&'static str, &'static str),
     /// No binding is for the caller.
     Unbound,
+    /// By this binding's role, which may not change the entries that a bundle takes with it.
+    Along(&'static str),
     /// No binding could allow it: it is for agents or downstream servers.
     Closed,
 }
@@ -99,6 +102,15 @@ pub(super) const BINDINGS: &str = r#"
     subject { spiffe_id = "spiffe://example.org/people/rotate-a" }
     scope { path = ["/ns/a"] }
   }
+  binding "root" {
+    role = "policy-admin"
+    not_after = "2027-01-01T00:00:00Z"
+    subject { spiffe_id = "spiffe://example.org/people/root" }
+    grants {
+      roles = ["entry-editor", "policy-admin"]
+      scope { path = ["/ns/a"] flags = ["downstream"] }
+    }
+  }
   binding "see" {
     role = "viewer"
     subject { spiffe_id = "spiffe://example.org/people/see" }
@@ -170,6 +182,7 @@ pub(super) fn attempts(stored: &Stored) -> Vec<Attempt> {
     others(&mut table, stored);
     credentials(&mut table);
     callers(&mut table, stored);
+    grants(&mut table);
     table.0
 }
 
@@ -520,7 +533,7 @@ fn others(table: &mut Table, stored: &Stored) {
     );
     table.add(
         Who::Person("fed"),
-        || Refused::Closed,
+        || Refused::Along("fed"),
         vec![
             ("entries deleted by way of their bundle", Call::DeleteBundle("third.example", Mode::Delete)),
             ("entries changed by way of their bundle", Call::DeleteBundle("third.example", Mode::Dissociate)),
@@ -652,5 +665,118 @@ fn callers(table: &mut Table, stored: &Stored) {
         Who::Person("ed"),
         || Refused::Closed,
         vec![("person renews as an agent", Call::Renew), ("person asks for a downstream CA", Call::DownstreamCa)],
+    );
+}
+
+/// A binding for `mallory`, within what `root` may grant, with something changed.
+fn grant(change: impl FnOnce(&mut access::Binding)) -> Call {
+    let texts = |value: &str| Some(access::Texts { values: vec![value.to_owned()] });
+    let mut binding = access::Binding {
+        name: "new".to_owned(),
+        role: "entry-editor".to_owned(),
+        subjects: vec![subject("mallory")],
+        scope: Some(access::Scope { path: texts("/ns/a"), ..access::Scope::default() }),
+        not_after: "2026-06-01T00:00:00Z".to_owned(),
+        ..access::Binding::default()
+    };
+    change(&mut binding);
+    Call::Grant(Box::new(binding))
+}
+
+fn subject(name: &str) -> access::Subject {
+    access::Subject { spiffe_id: format!("spiffe://example.org/people/{name}"), ..access::Subject::default() }
+}
+
+fn onward(binding: &mut access::Binding, role: &str, path: &str) {
+    let scope =
+        Some(access::Scope { path: Some(access::Texts { values: vec![path.to_owned()] }), ..access::Scope::default() });
+    "policy-admin".clone_into(&mut binding.role);
+    binding.scope = None;
+    binding.grants = Some(access::Grants { roles: vec![role.to_owned()], scope });
+}
+
+fn path_of(binding: &mut access::Binding, path: &str) {
+    let scope = binding.scope.get_or_insert_default();
+    scope.path = Some(access::Texts { values: vec![path.to_owned()] });
+}
+
+/// Rights that are granted.
+fn grants(table: &mut Table) {
+    let root = Who::Person("root");
+    let flag = |name: &str| {
+        let name = name.to_owned();
+        grant(move |binding| binding.scope.get_or_insert_default().flags = vec![name])
+    };
+    table.add(
+        root,
+        || Refused::By("root", "path: the scope is wider"),
+        vec![
+            ("grant of a wider path", grant(|binding| path_of(binding, "/ns"))),
+            ("grant of a path that begins alike", grant(|binding| path_of(binding, "/ns/ab"))),
+            ("grant without a scope", grant(|binding| binding.scope = None)),
+            ("grant of whatever namespace an entry names", grant(|binding| path_of(binding, "/ns/{k8s:ns}"))),
+        ],
+    );
+    table.add(
+        root,
+        || Refused::By("root", "flags: the scope is wider"),
+        vec![("grant of a flag", flag("admin")), ("grant of entries for nodes", flag("alias"))],
+    );
+    table.add(
+        root,
+        || Refused::By("root", "role "),
+        vec![
+            (
+                "grant of break-glass",
+                grant(|binding| {
+                    "break-glass".clone_into(&mut binding.role);
+                    "because".clone_into(&mut binding.reason);
+                }),
+            ),
+            ("grant of authorities", grant(|binding| "authority-admin".clone_into(&mut binding.role))),
+        ],
+    );
+    table.add(
+        root,
+        || Refused::By("root", "nobody grants himself"),
+        vec![
+            ("grant to oneself", grant(|binding| binding.subjects = vec![subject("root")])),
+            ("grant to oneself and another", grant(|binding| binding.subjects.push(subject("root")))),
+            (
+                "grant to all people",
+                grant(|binding| {
+                    binding.subjects = vec![access::Subject {
+                        spiffe_id_prefix: "spiffe://example.org/people".to_owned(),
+                        ..access::Subject::default()
+                    }];
+                }),
+            ),
+        ],
+    );
+    table.add(
+        root,
+        || Refused::By("root", "the window is wider"),
+        vec![
+            ("grant without an end", grant(|binding| binding.not_after.clear())),
+            ("grant for longer", grant(|binding| "2027-01-01T00:00:01Z".clone_into(&mut binding.not_after))),
+        ],
+    );
+    table.add(
+        root,
+        || Refused::By("root", "grants: "),
+        vec![
+            ("grant to grant a role", grant(|binding| onward(binding, "break-glass", "/ns/a"))),
+            ("grant to grant a path", grant(|binding| onward(binding, "entry-editor", "/ns"))),
+        ],
+    );
+    table.add(
+        Who::Person("audit"),
+        || Refused::By("audit", "role auditor may not"),
+        vec![("auditor grants", grant(|_| {}))],
+    );
+    table.add(
+        Who::Unix(1000, 1000),
+        || Refused::By("setup", "role break-glass may not"),
+        vec![("break-glass grants", grant(|_| {}))],
     );
 }

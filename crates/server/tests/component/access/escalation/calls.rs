@@ -5,6 +5,7 @@ use steeple_crypto::x509::{Name, self_signed_csr};
 use steeple_proto::spire::api::server as pb;
 use steeple_proto::spire::api::types;
 use steeple_proto::spire::api::types::federation_relationship::BundleEndpointProfile;
+use steeple_proto::steeple::server::access::v1 as access;
 use tonic::{Response, Status};
 
 use crate::access::item;
@@ -33,6 +34,7 @@ pub(super) enum Call {
     Info,
     Renew,
     DownstreamCa,
+    Grant(Box<access::Binding>),
 }
 
 fn done<T>(answer: Result<Response<T>, Status>) -> Result<(), Status> {
@@ -66,6 +68,10 @@ pub(super) async fn make<A: steeple_net::Answers>(calls: &Calls<A>, call: &Call)
             done(calls.agent().create_join_token(request).await)
         }
         Call::Renew => done(calls.agent().renew_agent(pb::agent::v1::RenewAgentRequest::default()).await),
+        Call::Grant(binding) => {
+            let request = access::CreateBindingRequest { binding: Some(*binding) };
+            done(calls.access().create_binding(request).await)
+        }
         Call::Prepare | Call::Taint | Call::Revoke => authority(calls, call).await,
         Call::LogLevel => {
             let request = pb::logger::v1::SetLogLevelRequest { new_level: types::LogLevel::Trace.into() };
