@@ -43,6 +43,7 @@ const DELETE: u64 = 4;
 const ENROLL: u64 = 6;
 const DISABLE: u64 = 9;
 const ACTIVATE: u64 = 10;
+const OTHER: u64 = 99;
 // Activities of Application Lifecycle.
 const START: u64 = 3;
 const STOP: u64 = 4;
@@ -68,6 +69,7 @@ pub(crate) fn listing(kind: &EventKind) -> Listing {
         | Kind::BundleUpdated { .. }
         | Kind::BundleSet { .. }
         | Kind::BundleRefreshed { .. } => ("bundle", UPDATE, 2),
+        Kind::CallDenied { .. } => ("call", OTHER, 3),
         Kind::BundleDeleted { .. } => ("bundle", DELETE, 3),
         Kind::RelationshipCreated { .. } => ("federation_relationship", CREATE, 2),
         Kind::RelationshipUpdated { .. } => ("federation_relationship", UPDATE, 2),
@@ -128,6 +130,7 @@ mod tests {
             EventKind::AuthorityActivated { kind, authority_id: authority_id() },
             EventKind::AuthorityTainted { kind, authority_id: authority_id() },
             EventKind::AuthorityRevoked { kind, authority_id: authority_id() },
+            EventKind::CallDenied { method: "", reason: String::new(), count: 1 },
             EventKind::BindingCreated {
                 name: String::new(),
                 role: "viewer",

@@ -66,6 +66,9 @@ pub(crate) fn told(kind: &EventKind) -> Pairs {
         | Kind::RelationshipCreated { trust_domain }
         | Kind::RelationshipUpdated { trust_domain }
         | Kind::RelationshipDeleted { trust_domain } => vec![("trust_domain_id", trust_domain.to_string())],
+        Kind::CallDenied { method, reason, count } => {
+            vec![("method", (*method).to_owned()), ("reason", reason.clone()), ("count", count.to_string())]
+        }
         Kind::BundleDeleted { trust_domain, mode } => {
             vec![("trust_domain_id", trust_domain.to_string()), ("mode", (*mode).to_owned())]
         }
@@ -142,6 +145,7 @@ pub(crate) fn name(kind: &EventKind) -> &'static str {
         EventKind::BundleSet { .. } => "bundle_set",
         EventKind::BundleRefreshed { .. } => "bundle_refreshed",
         EventKind::BundleDeleted { .. } => "bundle_deleted",
+        EventKind::CallDenied { .. } => "call_denied",
         EventKind::RelationshipCreated { .. } => "relationship_created",
         EventKind::RelationshipUpdated { .. } => "relationship_updated",
         EventKind::RelationshipDeleted { .. } => "relationship_deleted",

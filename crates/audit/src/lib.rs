@@ -224,6 +224,12 @@ pub enum EventKind {
         kind: &'static str,
         authority_id: String,
     },
+    /// `count` calls of one caller, or items of them, the first of them at the event's time.
+    CallDenied {
+        method: &'static str,
+        reason: String,
+        count: u64,
+    },
     BindingCreated {
         name: String,
         role: &'static str,

@@ -25,6 +25,7 @@ use crate::api::call::{Call, Caller};
 use crate::api::limits::{Limits, RateSettings};
 use crate::api::status::Failure;
 use crate::authorities::Authorities;
+use crate::denials::Denials;
 use crate::entries::Entries;
 use crate::federation::{Federation, FederationSettings};
 use crate::identity::ServerIdentity;
@@ -125,6 +126,7 @@ pub(crate) struct Core {
     pub(crate) entries: Entries,
     pub(crate) audit: Audit,
     pub(crate) sinks: Vec<Arc<State>>,
+    pub(crate) denials: Arc<Denials>,
     pub(crate) federation: Federation,
     pub(crate) issuers: Issuers,
     pub(crate) jwt_keys: Arc<JwtKeyPublisher>,

@@ -9,6 +9,7 @@ mod authority_store;
 mod bundle_endpoint;
 pub mod config;
 mod core;
+mod denials;
 mod entries;
 mod federation;
 mod health;

@@ -31,6 +31,7 @@ use crate::authorities::{Asked, Authorities};
 use crate::authority_store::DatastoreAuthorities;
 use crate::bundle_endpoint::BundleEndpoint;
 use crate::core::{Core, Settings};
+use crate::denials::record_denials;
 use crate::entries::Entries;
 use crate::federation::Federation;
 use crate::health::Health;
@@ -186,6 +187,7 @@ impl Server {
             entries,
             audit,
             sinks,
+            denials: Arc::default(),
             federation,
             attestors,
             log,
@@ -289,6 +291,7 @@ impl Server {
         supervisor.spawn("follow_bundles", OnExit::StopProcess, follow);
         publishing.spawn(&supervisor);
         supervisor.spawn("refresh_bundles", OnExit::StopProcess, jobs::refresh_bundles(Arc::clone(&core), stop()));
+        supervisor.spawn("record_denials", OnExit::StopProcess, record_denials(Arc::clone(&core), stop()));
         supervisor.spawn("prune_entries", OnExit::StopProcess, jobs::prune_entries(Arc::clone(&core), stop()));
         supervisor.spawn("prune_bundle", OnExit::StopProcess, jobs::prune_bundle(Arc::clone(&core), stop()));
         supervisor.spawn("prune_ca_journals", OnExit::StopProcess, jobs::prune_ca_journals(Arc::clone(&core), stop()));

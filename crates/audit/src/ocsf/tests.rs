@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use steeple_types::{Entry, EntryId, Selector, SelectorSet, SpiffeId, TrustDomain};
 
 use super::*;
+use crate::Tombstone;
 use crate::record::{Chain, Record};
 use crate::{AttestedSvid, EventKind, IssuedFor, X509Issued};
 
@@ -99,6 +100,12 @@ fn kinds(text: &str, at: Timestamp, issued_for: Option<IssuedFor>) -> Vec<EventK
         EventKind::RelationshipCreated { trust_domain: trust_domain.clone() },
         EventKind::RelationshipUpdated { trust_domain: trust_domain.clone() },
         EventKind::RelationshipDeleted { trust_domain },
+        EventKind::HoldSet { name: owned(), reason: owned() },
+        EventKind::HoldReleased { name: owned(), reason: owned() },
+        EventKind::TrailPruned {
+            tombstone: Box::new(Tombstone { first: 1, until: 9, root: [1; 32], head: [2; 32], policy: owned() }),
+        },
+        EventKind::CallDenied { method: "/a", reason: owned(), count: 7 },
         EventKind::JwtKeyPublished { authority_id: owned() },
         EventKind::AuthorityPrepared { kind: "x509", authority_id: owned() },
         EventKind::AuthorityActivated { kind: "x509", authority_id: owned() },

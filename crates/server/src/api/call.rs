@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use steeple_audit::{Actor, IssuedFor};
 use steeple_crypto::x509::Certificate;
@@ -16,6 +17,7 @@ use super::access_log::{AccessLog, Fields};
 use super::status::Failure;
 use super::table::Row;
 use crate::access::Facts;
+use crate::denials::Denials;
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -121,6 +123,10 @@ pub(crate) struct Call {
     pub(crate) downstream_entry: Option<IssuedFor>,
     /// SPIRE's audit log, if it is on.
     pub(crate) access: Option<Arc<AccessLog>>,
+    /// Where denials of items are noted.
+    pub(crate) denials: Arc<Denials>,
+    /// When the call was let in.
+    pub(crate) at: Timestamp,
     /// What log lines tell of the call.
     pub(crate) span: tracing::Span,
 }
@@ -158,6 +164,15 @@ impl Call {
     /// # Errors
     /// `PermissionDenied` with the binding that came nearest.
     pub(crate) fn may(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
+        let decided = self.decide(objects);
+        // Of other calls the end is noted.
+        if let (Err(failure), true) = (&decided, self.row.name().starts_with("Batch")) {
+            self.denials.note(self.at, self.caller.actor(), self.row.method, &failure.message());
+        }
+        decided
+    }
+
+    fn decide(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
         let actor = match &self.right {
             Right::Bound(bound) => bound.facts.actor(&self.caller),
             Right::Everything | Right::Itself => self.caller.actor(),

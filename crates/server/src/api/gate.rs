@@ -62,7 +62,7 @@ impl Service<Request<Body>> for Gate {
             let Some(peer) = request.extensions().get::<Peer>().cloned() else {
                 return Ok(Status::internal("no peer information available").into_http());
             };
-            let ending = Ending::new(Arc::clone(&core), row);
+            let ending = Ending::new(Arc::clone(&core), row, peer.clone());
             let token = bearer(request.headers());
             let call = match admit(&core, row, &peer, token).instrument(span(row, &peer)).await {
                 Ok(call) => call,

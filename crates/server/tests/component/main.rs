@@ -13,6 +13,7 @@ mod bench;
 mod bundle_endpoint;
 mod bundles;
 mod create_join_token;
+mod denials;
 mod entry_lists;
 mod federated_bundles;
 mod federation;

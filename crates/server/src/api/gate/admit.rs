@@ -66,7 +66,8 @@ pub(super) async fn admit(core: &Arc<Core>, row: &'static Row, peer: &Peer, bear
     span.record("authorized_via", ground.via.as_str());
     let access = core.settings.audit_log_enabled.then(|| Arc::new(AccessLog::new(row, &caller)));
     let Ground { right, downstream_entry, .. } = ground;
-    let call = Call { row, caller, right, downstream_entry, access, span };
+    let (denials, at) = (Arc::clone(&core.denials), core.clock.now());
+    let call = Call { row, caller, right, downstream_entry, access, denials, at, span };
     if row.rate != Rate::Unlimited && !COUNTED_PER_ITEM.contains(&row.name()) {
         let turn = core.limit(&call, 1).await;
         turn.map_err(|status| Failure::of(status.code(), limits::refusal(row), status.message()))?;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::Status;
+use steeple_audit::Actor;
+use steeple_net::Peer;
+use tonic::{Code, Status};
 
 use crate::api::access_log::AccessLog;
-use crate::api::call::Call;
+use crate::api::call::{Call, Caller};
 use crate::api::table::Row;
 use crate::core::Core;
 
@@ -14,14 +16,15 @@ use crate::core::Core;
 pub(super) struct Ending {
     core: Arc<Core>,
     row: &'static Row,
+    peer: Peer,
     began: Duration,
     logged: Option<(Arc<AccessLog>, tracing::Span)>,
 }
 
 impl Ending {
-    pub(super) fn new(core: Arc<Core>, row: &'static Row) -> Self {
+    pub(super) fn new(core: Arc<Core>, row: &'static Row, peer: Peer) -> Self {
         let began = core.clock.monotonic();
-        Self { core, row, began, logged: None }
+        Self { core, row, peer, began, logged: None }
     }
 
     /// The same for a call that was let in.
@@ -34,8 +37,22 @@ impl Ending {
         let elapsed = self.core.clock.monotonic().saturating_sub(self.began);
         self.core.metrics.rpc(self.row, status.code(), elapsed);
         self.core.measures.call(self.row, status.code(), elapsed);
+        if is_denial(self.row, status.code()) {
+            let at = self.core.clock.now();
+            let actor = Caller::of(&self.peer).map_or(Actor::Anonymous { address: None }, |caller| caller.actor());
+            self.core.denials.note(at, actor, self.row.method, status.message());
+        }
         if let Some((access, span)) = self.logged {
             span.in_scope(|| access.ended(status));
         }
+    }
+}
+
+/// Whether somebody was denied something. A node that is refused an identity is, whatever the reason.
+fn is_denial(row: &Row, code: Code) -> bool {
+    match code {
+        Code::PermissionDenied | Code::Unauthenticated => true,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound => row.name() == "AttestAgent",
+        _ => false,
     }
 }
