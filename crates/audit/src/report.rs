@@ -108,7 +108,11 @@ impl Report {
         if event.ends_with("_denied") {
             self.denials.add(line());
         }
-        if event.starts_with("entry_") && ["admin", "downstream"].iter().any(|flag| data["entry"][flag] == true) {
+        if event.starts_with("entry_")
+            && ["admin", "downstream"]
+                .iter()
+                .any(|flag| data.pointer(&format!("/entry/{flag}")).is_some_and(|is_set| *is_set == true))
+        {
             self.admins.add(line());
         }
         if event.starts_with("break_glass") {
@@ -146,7 +150,7 @@ impl Report {
         let report = self.to_json();
         let mut text = String::new();
         let none = Value::from("none");
-        let time = |name: &str| report[name].as_str().unwrap_or("none").to_owned();
+        let time = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or("none").to_owned();
         // Writing into a string does not fail.
         let _ = writeln!(text, "Records         : {}", self.records);
         let _ = writeln!(text, "First, last     : {}, {}", time("first"), time("last"));

@@ -41,17 +41,30 @@ struct Denied {
     count: u64,
 }
 
+impl Denied {
+    /// Of callers who are not told one by one.
+    fn of_others(at: Timestamp, count: u64) -> Self {
+        let reason = "more callers than are told one by one".to_owned();
+        Self { at, actor: Actor::Anonymous { address: None }, reason, count }
+    }
+}
+
+fn others() -> (String, &'static str) {
+    (String::new(), OTHERS)
+}
+
 impl Denials {
     /// A call, or an item of one, is denied.
     pub(crate) fn note(&self, at: Timestamp, actor: Actor, method: &'static str, reason: &str) {
         let mut waiting = self.waiting.lock();
         let key = (format!("{actor:?}"), method);
         let is_full = waiting.len() >= MOST && !waiting.contains_key(&key);
-        let (key, actor) =
-            if is_full { ((String::new(), OTHERS), Actor::Anonymous { address: None }) } else { (key, actor) };
-        let reason = reason.get(..reason.floor_char_boundary(REASON)).unwrap_or_default();
-        let reason = if is_full { "more callers than are told one by one" } else { reason };
-        let denied = waiting.entry(key).or_insert_with(|| Denied { at, actor, reason: reason.to_owned(), count: 0 });
+        let denied = if is_full {
+            waiting.entry(others()).or_insert_with(|| Denied::of_others(at, 0))
+        } else {
+            let reason = reason.get(..reason.floor_char_boundary(REASON)).unwrap_or_default();
+            waiting.entry(key).or_insert_with(|| Denied { at, actor, reason: reason.to_owned(), count: 0 })
+        };
         denied.count = denied.count.saturating_add(1);
         drop(waiting);
         self.woken.notify_one();
@@ -64,8 +77,11 @@ impl Denials {
     /// What could not be recorded waits on, with what came meanwhile.
     fn put_back(&self, key: (String, &'static str), denied: Denied) {
         let mut waiting = self.waiting.lock();
+        let is_full = waiting.len() >= MOST && !waiting.contains_key(&key);
+        let key = if is_full { others() } else { key };
         match waiting.get_mut(&key) {
-            Some(known) => (known.at, known.count) = (denied.at, known.count.saturating_add(denied.count)),
+            Some(known) => known.count = known.count.saturating_add(denied.count),
+            None if is_full => drop(waiting.insert(key, Denied::of_others(denied.at, denied.count))),
             None => drop(waiting.insert(key, denied)),
         }
     }
@@ -131,6 +147,12 @@ mod tests {
         denials.note(at, caller(0), "/a", "no");
         denials.put_back(key.clone(), taken.remove(&key).unwrap());
         assert_eq!(denials.take()[&key].count, 1_002);
+        for number in 0..300 {
+            let denied = Denied { at, actor: caller(number), reason: String::new(), count: 2 };
+            denials.put_back((number.to_string(), "/a"), denied);
+        }
+        let taken = denials.take();
+        assert_eq!((taken.len(), taken[&others()].count), (MOST + 1, 400));
     }
 
     #[test]

@@ -53,5 +53,5 @@ fn agrees(tombstone: &Tombstone, checkpoints: &[Checkpoint], sequence: u64) -> R
     if tombstone.root != checkpoint.tree.root() {
         return wrong("root");
     }
-    if tombstone.head != checkpoint.head { wrong("head") } else { Ok(()) }
+    if tombstone.head == checkpoint.head { Ok(()) } else { wrong("head") }
 }

@@ -167,16 +167,21 @@ impl Call {
         let decided = self.decide(objects);
         // Of other calls the end is noted.
         if let (Err(failure), true) = (&decided, self.row.name().starts_with("Batch")) {
-            self.denials.note(self.at, self.caller.actor(), self.row.method, &failure.message());
+            self.denials.note(self.at, self.who(), self.row.method, &failure.message());
         }
         decided
     }
 
-    fn decide(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
-        let actor = match &self.right {
+    /// Who calls: whom his token names, if it was by one that he was let in.
+    pub(crate) fn who(&self) -> Actor {
+        match &self.right {
             Right::Bound(bound) => bound.facts.actor(&self.caller),
             Right::Everything | Right::Itself => self.caller.actor(),
-        };
+        }
+    }
+
+    fn decide(&self, objects: &[Object<'_>]) -> Result<Actor, Failure> {
+        let actor = self.who();
         match &self.right {
             Right::Everything => Ok(actor),
             Right::Itself if self.row.asked.action == Action::Read => Ok(actor),

@@ -49,7 +49,9 @@ pub(crate) async fn observe(core: Arc<Core>, rotation: watch::Receiver<u32>, shu
             agents.set(figure(known_agents));
         }
         failures.set(f64::from(*rotation.borrow()));
-        sinks.iter().for_each(|sink| sink.tell(core.clock.now()));
+        for sink in &sinks {
+            sink.tell(core.clock.now());
+        }
         disk_free.set(core.settings.audit_directory.as_deref().map_or(1.0, free_ratio));
         let now = (core.clock.now(), core.clock.monotonic());
         if has_jumped(before, now) {

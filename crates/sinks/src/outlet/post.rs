@@ -46,15 +46,14 @@ impl Poster {
         headers: &[(HeaderName, String)],
         body: Vec<u8>,
     ) -> Result<Bytes, Undelivered> {
-        let trust = match &self.trust {
-            Some(trust) => trust.clone(),
-            None => {
-                let settings = self.settings.tls.clone();
-                let config = tokio::task::spawn_blocking(move || tls::client(&settings)).await;
-                let trust = HttpsTrust::of(config.map_err(|error| error.to_string()).flatten()?);
-                self.trust = Some(trust.clone());
-                trust
-            }
+        let trust = if let Some(trust) = &self.trust {
+            trust.clone()
+        } else {
+            let settings = self.settings.tls.clone();
+            let config = tokio::task::spawn_blocking(move || tls::client(&settings)).await;
+            let trust = HttpsTrust::of(config.map_err(|error| error.to_string()).flatten()?);
+            self.trust = Some(trust.clone());
+            trust
         };
         let url = self.settings.url.as_str();
         let mut request = Request::post(url).header(CONTENT_TYPE, media_type);

@@ -68,7 +68,9 @@ impl Outlet for Syslog {
             None => self.connect().await?,
         };
         let mut frames = Vec::new();
-        messages.iter().for_each(|message| self.frame(message, &mut frames));
+        for message in messages {
+            self.frame(message, &mut frames);
+        }
         let address = &self.settings.address;
         let told = |error: io::Error| format!("{address}: {error}");
         is_open(&mut stream).await.map_err(told)?;

@@ -100,6 +100,7 @@ fn rsyslog() -> Result<()> {
 }
 
 /// Each record of the trail has come at least once, its severity told by the header.
+#[expect(clippy::disallowed_methods, reason = "another process is waited for, whose clock is the machine's")]
 fn server_stopped(pair: &Pair) -> Result<()> {
     let trail = lines(&folder(pair))?;
     let wanted = trail.last().context("no trail")?;

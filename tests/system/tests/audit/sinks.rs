@@ -89,7 +89,7 @@ fn each_gets_all() -> Result<()> {
     ensure!(trail.iter().any(|line| line.contains("\"server_stopped\"")), "the end is not in the trail");
     ensure!(posted(&hook) == trail, "the webhook has\n{:#?}\nand not\n{trail:#?}", posted(&hook));
     for post in hook.posts() {
-        let signature = hex(&hmac_sha256(b"the secret", post.body.as_bytes()));
+        let signature = hex::encode(hmac_sha256(b"the secret", post.body.as_bytes()));
         ensure!(post.head.contains(&format!("steeple-signature-256: {signature}\r\n")), "{}", post.head);
         ensure!(post.head.starts_with("post /audit?of=steeple http/1.1\r\n"), "{}", post.head);
     }
@@ -206,8 +206,4 @@ fn one_is_refused() -> Result<()> {
     ensure!(posted(&hook) == wanted, "the webhook has\n{:#?}\nand not\n{wanted:#?}", posted(&hook));
     ensure!(server.log().contains("no poison"), "{}", server.log());
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

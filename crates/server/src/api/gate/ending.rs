@@ -8,7 +8,7 @@ use steeple_net::Peer;
 use tonic::{Code, Status};
 
 use crate::api::access_log::AccessLog;
-use crate::api::call::{Call, Caller};
+use crate::api::call::{Bound, Call, Caller, Right};
 use crate::api::table::Row;
 use crate::core::Core;
 
@@ -19,17 +19,20 @@ pub(super) struct Ending {
     peer: Peer,
     began: Duration,
     logged: Option<(Arc<AccessLog>, tracing::Span)>,
+    /// Who called by a token.
+    bound: Option<Arc<Bound>>,
 }
 
 impl Ending {
     pub(super) fn new(core: Arc<Core>, row: &'static Row, peer: Peer) -> Self {
         let began = core.clock.monotonic();
-        Self { core, row, peer, began, logged: None }
+        Self { core, row, peer, began, logged: None, bound: None }
     }
 
     /// The same for a call that was let in.
     pub(super) fn of(self, call: &Call) -> Self {
-        Self { logged: call.access.clone().map(|access| (access, call.span.clone())), ..self }
+        let bound = if let Right::Bound(bound) = &call.right { Some(Arc::clone(bound)) } else { None };
+        Self { logged: call.access.clone().map(|access| (access, call.span.clone())), bound, ..self }
     }
 
     /// The call has ended with `status`.
@@ -39,7 +42,11 @@ impl Ending {
         self.core.measures.call(self.row, status.code(), elapsed);
         if is_denial(self.row, status.code()) {
             let at = self.core.clock.now();
-            let actor = Caller::of(&self.peer).map_or(Actor::Anonymous { address: None }, |caller| caller.actor());
+            let actor = match (Caller::of(&self.peer), &self.bound) {
+                (Ok(caller), Some(bound)) => bound.facts.actor(&caller),
+                (Ok(caller), None) => caller.actor(),
+                (Err(_), _) => Actor::Anonymous { address: None },
+            };
             self.core.denials.note(at, actor, self.row.method, status.message());
         }
         if let Some((access, span)) = self.logged {

@@ -68,7 +68,7 @@ async fn attest<A: Answers>(rig: &Rig<A>) -> Vec<Left> {
     rig.begin();
     let request = tokio_stream::iter([attest_request("join_token", token.as_bytes(), csr(&[]))]);
     let mut answer = rig.anonymous.agent().attest_agent(request).await.unwrap().into_inner();
-    let Some(Step::Result(result)) = answer.message().await.unwrap().unwrap().step else { panic!("no result") };
+    let Some(Step::Result(result)) = answer.message().await.unwrap().unwrap().step else { unreachable!() };
     let svid = result.svid.unwrap();
     let data = json!({
         "agent_id": format!("spiffe://example.org{}", svid.id.unwrap().path),
