@@ -1,11 +1,16 @@
 //! Whether the agent is healthy: whether a workload gets an answer from it.
+//!
+//! An agent without its server goes on serving what it has. It stays live and ready, since a start would take that away, and says
+//! that it is `degraded`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::RwLock;
+use serde_json::json;
 use steeple_config::HealthSettings;
+use steeple_explain::Trouble;
 use steeple_net::{UnixPeer, web};
 use steeple_runtime::Shutdown;
 use tonic::Status;
@@ -48,13 +53,22 @@ pub(crate) struct Health(RwLock<Seen>);
 
 struct Seen {
     ready: Result<(), String>,
+    /// Why the server is not heard, while what the agent has is served.
+    degraded: Option<Trouble>,
+    /// Whether it ever was ready.
+    started: bool,
     /// An agent that does not serve yet lives all the same.
     live: bool,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self(RwLock::new(Seen { ready: Err("health was not looked at yet".to_owned()), live: true }))
+        Self(RwLock::new(Seen {
+            ready: Err("health was not looked at yet".to_owned()),
+            degraded: None,
+            started: false,
+            live: true,
+        }))
     }
 }
 
@@ -65,7 +79,11 @@ impl Health {
         loop {
             let Some(seen) = shutdown.until(probe(&core)).await else { break };
             let live = seen.is_ok() || !core.progress.borrow().serving;
-            *self.0.write() = Seen { ready: seen.map_err(|status| steeple_client::describe(&status)), live };
+            let ready = seen.map_err(|status| steeple_client::describe(&status));
+            let mut seen = self.0.write();
+            let started = seen.started || ready.is_ok();
+            *seen = Seen { ready, degraded: core.troubles.sync(), started, live };
+            drop(seen);
             let rest = async {
                 tokio::select! {
                     () = core.clock.sleep(INTERVAL) => {}
@@ -82,15 +100,23 @@ impl Health {
 
     /// What the listener answers.
     pub(crate) fn answer(&self, settings: &HealthSettings, path: &str) -> web::Answer {
-        if path != settings.live_path && path != settings.ready_path {
-            return web::Answer::plain(StatusCode::NOT_FOUND);
-        }
         let seen = self.0.read();
-        let details = match &seen.ready {
-            Ok(()) => serde_json::json!({ "agent": {} }),
-            Err(reason) => serde_json::json!({ "agent": { "make_new_x509_err": reason } }),
+        let healthy = if path == settings.live_path {
+            seen.ready.is_ok() || seen.live
+        } else if path == settings.ready_path {
+            seen.ready.is_ok()
+        } else if path == settings.startup_path {
+            seen.started
+        } else {
+            return web::Answer::plain(StatusCode::NOT_FOUND);
         };
-        let healthy = seen.ready.is_ok() || (seen.live && path == settings.live_path);
+        let details = match (&seen.ready, &seen.degraded) {
+            (Ok(()), None) => json!({ "agent": {} }),
+            (Ok(()), Some(Trouble { at, text })) => {
+                json!({ "agent": { "state": "degraded", "sync_err": text, "since": at.to_string() } })
+            }
+            (Err(reason), _) => json!({ "agent": { "make_new_x509_err": reason } }),
+        };
         let status = if healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         web::Answer { status, content_type: "application/json", body: format!("{details}\n") }
     }

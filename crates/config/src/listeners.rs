@@ -13,6 +13,8 @@ pub struct HealthSettings {
     pub live_path: String,
     /// Path that tells whether it serves.
     pub ready_path: String,
+    /// Path that tells whether it has served.
+    pub startup_path: String,
 }
 
 /// Where Prometheus reads.
@@ -62,6 +64,7 @@ pub fn read_health(root: &Block<'_>) -> Result<Option<HealthSettings>, ConfigErr
         address: resolve("health_checks", &text("bind_address", "localhost")?, &text("bind_port", "80")?)?,
         live_path: text("live_path", "/live")?,
         ready_path: text("ready_path", "/ready")?,
+        startup_path: text("startup_path", "/startup")?,
     }))
 }
 

@@ -4,6 +4,7 @@ mod catalogue;
 mod observe;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use steeple_audit::Audit;
@@ -14,7 +15,7 @@ use tonic::Code;
 use crate::api::Row;
 
 pub use catalogue::FAMILIES;
-pub(crate) use observe::observe;
+pub(crate) use observe::{is_jwt_in, is_x509_in, observe};
 
 /// Handles of all that is counted where it happens.
 pub(crate) struct Measures {
@@ -25,6 +26,7 @@ pub(crate) struct Measures {
     denied: Counter,
     refreshes: [Counter; 2],
     failing_bundles: Gauge,
+    audit_fails: Arc<AtomicBool>,
 }
 
 /// Calls that issue SVIDs of one type.
@@ -104,6 +106,7 @@ impl Measures {
             denied: native.counter(&catalogue::DENIED, &[]),
             refreshes: [refreshes("ok"), refreshes("failed")],
             failing_bundles,
+            audit_fails: Arc::default(),
             native,
         }
     }
@@ -155,17 +158,24 @@ impl Measures {
 
     /// Counts what is recorded in the audit trail.
     pub(crate) fn audited(&self, audit: &Audit, clock: &Clock) -> Audit {
-        if !self.native.are_on() {
-            return audit.clone();
-        }
         let of = |result| self.native.counter(&catalogue::AUDIT_RECORDS, &[("result", result)]);
         let (ok, failed) = (of("ok"), of("failed"));
         let duration = self.native.histogram(&catalogue::AUDIT_DURATION, &[]);
+        let fails = Arc::clone(&self.audit_fails);
         let observer = move |count: usize, is_recorded: bool, elapsed: Duration| {
+            // Where it stays as it was, nothing is written that other cores would have to read anew.
+            if fails.load(Ordering::Relaxed) == is_recorded {
+                fails.store(!is_recorded, Ordering::Relaxed);
+            }
             if is_recorded { &ok } else { &failed }.increment(u64::try_from(count).unwrap_or(u64::MAX));
             duration.record(elapsed);
         };
         audit.observed(Arc::new(observer), clock.clone())
+    }
+
+    /// Whether the last record could not be written.
+    pub(crate) fn audit_fails(&self) -> bool {
+        self.audit_fails.load(Ordering::Relaxed)
     }
 
     /// All of it, in the text form of Prometheus.

@@ -45,9 +45,32 @@ fn agent_without_its_server_lives_and_is_ready_once_it_serves() {
     assert_eq!(get(&health, "/live").unwrap().0, 200, "an agent that waits for its server lives");
     assert_eq!(get(&health, "/other").unwrap().0, 404);
     let _server = pair.start_server().unwrap();
-    for path in ["/ready", "/live"] {
+    for path in ["/ready", "/live", "/startup"] {
         assert_eq!(answers(&mut agent, &health, path, 200).unwrap(), json!({ "agent": {} }));
     }
+}
+
+#[test]
+fn agent_that_has_lost_its_server_is_degraded_and_stays_live_and_ready() {
+    let (pair, health, _) = watched().unwrap();
+    let mut server = pair.start_server().unwrap();
+    let token = pair.admit(AGENT).unwrap();
+    let mut agent = pair.start_agent(AGENT, Some(&token)).unwrap();
+    server.kill().unwrap();
+    agent
+        .wait_for(|| {
+            let (status, body) = get(&health, "/ready")?;
+            anyhow::ensure!(status == 200, "{status} {body}");
+            let body: Value = serde_json::from_str(&body)?;
+            Ok(body["agent"]["state"] == "degraded" && body["agent"]["sync_err"].is_string())
+        })
+        .unwrap();
+    for path in ["/live", "/startup"] {
+        assert_eq!(get(&health, path).unwrap().0, 200, "{path}");
+    }
+    assert_eq!(pair.fetch(AGENT).unwrap().exit, 0, "what it has is served");
+    let _server = pair.start_server().unwrap();
+    agent.wait_for(|| Ok(get(&health, "/ready")?.1 == "{\"agent\":{}}\n")).unwrap();
 }
 
 #[test]

@@ -58,8 +58,8 @@ async fn get(bench: &Bench, path: &str) -> (String, String) {
 async fn listener_tells_live_and_ready() {
     let mut bench = Bench::without_agent().await;
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let (live_path, ready_path) = ("/alive".to_owned(), "/up".to_owned());
-    bench.settings.health = Some(HealthSettings { address: free, live_path, ready_path });
+    let [live_path, ready_path, startup_path] = ["/alive", "/up", "/begun"].map(str::to_owned);
+    bench.settings.health = Some(HealthSettings { address: free, live_path, ready_path, startup_path });
     bench.wire.cut();
     bench.spawn();
     while TcpStream::connect(free).await.is_err() {
@@ -68,6 +68,7 @@ async fn listener_tells_live_and_ready() {
     assert_eq!(get(&bench, "/up").await.0, "HTTP/1.1 500 Internal Server Error");
     assert_eq!(get(&bench, "/alive").await.0, "HTTP/1.1 200 OK", "an agent that waits for its server lives");
     assert_eq!(get(&bench, "/live").await.0, "HTTP/1.1 404 Not Found");
+    assert_eq!(get(&bench, "/begun").await.0, "HTTP/1.1 500 Internal Server Error");
     while !bench.log().contains("Failed to retrieve attestation result") {
         tokio::task::yield_now().await;
     }
@@ -78,6 +79,7 @@ async fn listener_tells_live_and_ready() {
         bench.settle().await;
     }
     assert_eq!(get(&bench, "/up").await.1, "{\"agent\":{}}\n");
+    assert_eq!(get(&bench, "/begun").await.0, "HTTP/1.1 200 OK");
     bench.labels.fail();
     while get(&bench, "/alive").await.0 == "HTTP/1.1 200 OK" {
         bench.settle().await;

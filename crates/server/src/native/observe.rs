@@ -132,7 +132,7 @@ impl Authorities {
 }
 
 /// Whether the bundle has what the X.509 authority that signs is verified by.
-fn is_x509_in(core: &Core, bundle: Option<&Bundle>) -> Option<bool> {
+pub(crate) fn is_x509_in(core: &Core, bundle: Option<&Bundle>) -> Option<bool> {
     let issuer = core.issuers.x509.borrow().clone();
     let authorities = bundle?.x509_authorities.iter().filter_map(|one| Certificate::from_der(&one.certificate).ok());
     let authorities: Vec<Certificate> = authorities.collect();
@@ -140,7 +140,7 @@ fn is_x509_in(core: &Core, bundle: Option<&Bundle>) -> Option<bool> {
 }
 
 /// Whether the bundle has the key of the JWT authority that signs; true where no JWT-SVID is issued.
-fn is_jwt_in(core: &Core, bundle: Option<&Bundle>) -> Option<bool> {
+pub(crate) fn is_jwt_in(core: &Core, bundle: Option<&Bundle>) -> Option<bool> {
     let issuer = core.issuers.jwt.borrow().clone();
     let keys = &bundle?.jwt_authorities;
     let is_known = issuer.is_some_and(|issuer| keys.iter().any(|key| key.key_id == issuer.key_id()));
