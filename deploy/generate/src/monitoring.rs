@@ -14,6 +14,8 @@ use crate::Files;
 
 /// Where it is written.
 const FOLDER: &str = "deploy/monitoring";
+/// Where the chart has the rules.
+const CHART_RULES: &str = "deploy/helm/steeple/files/rules.yaml";
 /// Where a reader finds a runbook.
 const RUNBOOKS: &str = "https://github.com/steeple-project/steeple/blob/main/docs/runbooks";
 
@@ -27,7 +29,13 @@ pub fn files() -> Result<Files> {
     let cases: Vec<Value> = alerts.iter().flat_map(cases).collect();
     let cases = json!({ "rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases });
     let path = |name: &str| std::path::Path::new(FOLDER).join(name);
-    let mut files = Files::from([(path("rules.yaml"), yaml(&rules)?), (path("rules-test.yaml"), yaml(&cases)?)]);
+    let rules = yaml(&rules)?;
+    let mut files = Files::from([
+        (path("rules.yaml"), rules.clone()),
+        (path("rules-test.yaml"), yaml(&cases)?),
+        // The chart's copy, of which it makes a PrometheusRule.
+        (CHART_RULES.into(), rules),
+    ]);
     for dashboard in DASHBOARDS {
         let json = serde_json::to_string_pretty(&dashboards::grafana(dashboard, RUNBOOKS))?;
         files.insert(path("dashboards").join(format!("{}.json", dashboard.uid)), json + "\n");

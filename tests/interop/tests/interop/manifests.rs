@@ -68,6 +68,29 @@ fn every_value_set_is_what_kubernetes_takes() -> Result<()> {
 }
 
 #[test]
+fn prometheus_operator_finds_servers_agents_and_each_alert() -> Result<()> {
+    if peer::missing(&["helm"])? {
+        return Ok(());
+    }
+    let root = steeple_deploy::root();
+    let on = ["metrics.enabled=true", "metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true"];
+    let rendered = steeple_deploy::template(&root, &peer::path("helm")?, &["--set", &on.join(",")])?;
+    let all = rendered.into_values().collect::<Vec<_>>().join("---\n");
+    for component in ["steeple-server", "steeple-agent"] {
+        let monitor = format!("kind: ServiceMonitor\nmetadata:\n  name: {component}\n");
+        assert!(all.contains(&monitor), "no ServiceMonitor of {component}");
+        assert!(all.contains(&format!("name: {component}-metrics\n")), "no Service of {component}'s metrics");
+    }
+    // By this label the alerts tell servers from agents.
+    assert_eq!(all.matches("jobLabel: app.kubernetes.io/name").count(), 2);
+    let rules = all.split("---\n").find(|object| object.contains("kind: PrometheusRule")).context("no PrometheusRule")?;
+    for alert in steeple_deploy::monitoring::alerts() {
+        assert!(rules.contains(&format!("- alert: {}\n", alert.name)), "no {} in\n{rules}", alert.name);
+    }
+    Ok(())
+}
+
+#[test]
 fn every_value_set_passes_checkov_but_for_what_is_listed() -> Result<()> {
     if peer::missing(&["helm", "checkov"])? {
         return Ok(());
