@@ -1,20 +1,26 @@
-//! The rows of `docs/reference/scope.md` name tests that exist and ran.
+//! The rows of the pages whose last column is a test name tests that exist and ran.
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::ran::{Ran, named};
 
-/// Faults of the scope table, none when the table does not exist.
+/// The pages, below the documents' folder.
+const PAGES: [&str; 2] = ["reference/scope.md", "reference/audit-compliance.md"];
+
+/// Faults of the pages' tables, none when nothing ran yet.
 ///
 /// # Errors
-/// When the folder for notes cannot be made.
+/// When the folder for notes cannot be made, or a page is not there.
 pub(crate) fn faults(root: &Path) -> Result<Vec<String>> {
-    let Ok(table) = std::fs::read_to_string(root.join("docs/reference/scope.md")) else {
-        return Ok(Vec::new());
-    };
-    Ok(Ran::noted("docs")?.map_or_else(Vec::new, |ran| unproven(&table, &ran)))
+    let Some(ran) = Ran::noted("docs")? else { return Ok(Vec::new()) };
+    let mut faults = Vec::new();
+    for page in PAGES {
+        let table = std::fs::read_to_string(root.join("docs").join(page)).with_context(|| page.to_owned())?;
+        faults.extend(unproven(&table, &ran));
+    }
+    Ok(faults)
 }
 
 /// The rows that name no test which ran, and give no reason either.
