@@ -79,11 +79,7 @@ impl Health {
         loop {
             let Some(seen) = shutdown.until(probe(&core)).await else { break };
             let live = seen.is_ok() || !core.progress.borrow().serving;
-            let ready = seen.map_err(|status| steeple_client::describe(&status));
-            let mut seen = self.0.write();
-            let started = seen.started || ready.is_ok();
-            *seen = Seen { ready, degraded: core.troubles.sync(), started, live };
-            drop(seen);
+            self.keep_in_mind(seen.map_err(|status| steeple_client::describe(&status)), core.troubles.sync(), live);
             let rest = async {
                 tokio::select! {
                     () = core.clock.sleep(INTERVAL) => {}
@@ -96,6 +92,12 @@ impl Health {
         }
         debug!(subsystem_name = "health", "Finishing health checker");
         Ok(())
+    }
+
+    fn keep_in_mind(&self, ready: Result<(), String>, degraded: Option<Trouble>, live: bool) {
+        let mut seen = self.0.write();
+        let started = seen.started || ready.is_ok();
+        *seen = Seen { ready, degraded, started, live };
     }
 
     /// What the listener answers.

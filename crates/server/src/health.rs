@@ -175,10 +175,7 @@ mod tests {
     fn rotation_is_degraded_at_once_and_failing_after_more_than_ten_failures() {
         assert_eq!(rotation(0), Condition::Ok);
         assert!(matches!(rotation(1), Condition::Degraded(_)) && matches!(rotation(10), Condition::Degraded(_)));
-        assert_eq!(
-            rotation(11),
-            Condition::Failing("rotation of authorities has failed 11 times in a row".to_owned())
-        );
+        assert_eq!(rotation(11), Condition::Failing("rotation of authorities has failed 11 times in a row".to_owned()));
     }
 
     #[test]

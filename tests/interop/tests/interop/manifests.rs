@@ -83,7 +83,8 @@ fn prometheus_operator_finds_servers_agents_and_each_alert() -> Result<()> {
     }
     // By this label the alerts tell servers from agents.
     assert_eq!(all.matches("jobLabel: app.kubernetes.io/name").count(), 2);
-    let rules = all.split("---\n").find(|object| object.contains("kind: PrometheusRule")).context("no PrometheusRule")?;
+    let rules =
+        all.split("---\n").find(|object| object.contains("kind: PrometheusRule")).context("no PrometheusRule")?;
     for alert in steeple_deploy::monitoring::alerts() {
         assert!(rules.contains(&format!("- alert: {}\n", alert.name)), "no {} in\n{rules}", alert.name);
     }
